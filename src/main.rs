@@ -1,0 +1,2 @@
+//! hubsync.
+fn main() {}
