@@ -1,1 +1,7 @@
-//! hubsync.
+//! hubsync keeps the pages of a hosted knowledge hub in step with a folder of Markdown files.
+
+pub mod engine;
+pub mod page;
+pub mod policy;
+pub mod reason;
+pub mod reconcile;
