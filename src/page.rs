@@ -276,6 +276,16 @@ pub struct Text {
     pub body: String,
 }
 
+/// Which text of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The published one.
+    Live,
+    /// The unpublished one.
+    Draft,
+}
+
 /// Whether a page is published, as the hub says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -298,6 +308,32 @@ pub enum Status {
     Published,
 }
 
+/// The lists of ids that a page has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListKind {
+    /// The folders it is filed in.
+    Folders,
+    /// The skills it teaches.
+    Skills,
+    /// The sources it draws on.
+    Sources,
+}
+
+impl ListKind {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Folders, Self::Skills, Self::Sources];
+
+    /// The API's name of the list in a write.
+    pub fn api_field(self) -> &'static str {
+        match self {
+            Self::Folders => "folder_ids",
+            Self::Skills => "skill_ids",
+            Self::Sources => "source_ids",
+        }
+    }
+}
+
 /// The id lists of a page, as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lists {
@@ -307,6 +343,26 @@ pub struct Lists {
     pub skills: Option<Ids>,
     /// Sources; likewise (rows of a list tell only how many there are).
     pub sources: Option<Ids>,
+}
+
+impl Lists {
+    /// One of the lists.
+    pub fn get(&self, kind: ListKind) -> Option<&Ids> {
+        match kind {
+            ListKind::Folders => self.folders.as_ref(),
+            ListKind::Skills => self.skills.as_ref(),
+            ListKind::Sources => self.sources.as_ref(),
+        }
+    }
+
+    /// Sets one of the lists.
+    pub fn set(&mut self, kind: ListKind, ids: Option<Ids>) {
+        match kind {
+            ListKind::Folders => self.folders = ids,
+            ListKind::Skills => self.skills = ids,
+            ListKind::Sources => self.sources = ids,
+        }
+    }
 }
 
 /// A page with its draft, as one GET answered it.
@@ -411,12 +467,8 @@ pub struct Desired {
 pub enum Field {
     /// Title and body together.
     Text,
-    /// The folders it is filed in.
-    Folders,
-    /// The skills it teaches.
-    Skills,
-    /// The sources it draws on.
-    Sources,
+    /// One of the lists of ids.
+    List(ListKind),
 }
 
 /// A set of fields.
@@ -448,7 +500,7 @@ impl Patch {
         self.text.is_none() && self.lists == Lists::default()
     }
 
-    /// The API's names of what is sent, in the order of the API's description.
+    /// The API's names of what is sent, text first.
     pub fn api_fields(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
         if let Some(text) = &self.text {
@@ -460,12 +512,7 @@ impl Patch {
                 names.push("status");
             }
         }
-        let lists = [
-            ("folder_ids", &self.lists.folders),
-            ("source_ids", &self.lists.sources),
-            ("skill_ids", &self.lists.skills),
-        ];
-        names.extend(lists.iter().filter(|(_, ids)| ids.is_some()).map(|(name, _)| *name));
+        names.extend(ListKind::ALL.into_iter().filter(|k| self.lists.get(*k).is_some()).map(ListKind::api_field));
         names
     }
 }

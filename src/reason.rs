@@ -68,6 +68,7 @@ pub enum Code {
     Ignored,
     SyncFalse,
     NotCheckedOut,
+    FileGone,
 }
 
 impl Code {
@@ -111,6 +112,7 @@ impl Code {
             Self::Ignored => "ignored",
             Self::SyncFalse => "sync_false",
             Self::NotCheckedOut => "not_checked_out",
+            Self::FileGone => "file_gone",
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::page::{DocPath, PageId, Stamp, Text, Wall};
+use crate::page::{DocPath, PageId, Side, Stamp, Text, Wall};
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 
@@ -92,16 +92,6 @@ pub struct Backup {
     pub text: Text,
     /// When.
     pub at: Wall,
-}
-
-/// Which text of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// The published one.
-    Live,
-    /// The unpublished one.
-    Draft,
 }
 
 /// One line of the log of what was done to the hub.

@@ -1,6 +1,6 @@
 //! What the engine asks of the hub and what comes back, without HTTP: `hub/` translates both ways.
 
-use crate::page::{Digest, DocPath, Now, Page, PageId, Patch, Row, Stamp, Wall};
+use crate::page::{Digest, DocPath, ListKind, Now, Page, PageId, Patch, Row, Stamp, Wall};
 use crate::reconcile::names::{Folder, Skill, Source};
 
 /// One request; each is one of the budget.
@@ -16,20 +16,9 @@ pub enum Request {
         page: u32,
     },
     /// A page (from 1) of one of the tables of names, 100 rows.
-    Names(NameKind, u32),
+    Names(ListKind, u32),
     /// A write.
     Patch(Box<PatchRequest>),
-}
-
-/// Which table of names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NameKind {
-    /// `/knowledge-hub/folders`.
-    Folders,
-    /// `/skills`.
-    Skills,
-    /// `/knowledge-hub/sources`.
-    Sources,
 }
 
 /// A PATCH. The body is read from the file right before it is sent; another digest than `source` answers `Stale`.

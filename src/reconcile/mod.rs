@@ -1,4 +1,21 @@
 //! The decision table and what it decides on. Pure and total.
+//!
+//! Read `step` (what is asked and answered), then `decide` (the order of the rows), then the rows: `doubt` (E), `gone` (F),
+//! `document` (D11, D15, absent), `first_meeting` (B), `common_ground` (C, D), `resolution` (R1), `birth` (N).
 
+pub mod birth;
+mod common_ground;
+mod decide;
+mod document;
+mod doubt;
+mod first_meeting;
+mod gone;
+pub mod merge;
 pub mod names;
 pub mod page_record;
+mod resolution;
+pub mod step;
+
+pub use decide::{FRESH_MS, IN_DOUBT_MS, decide};
+pub use document::wanted;
+pub use doubt::acknowledged;
