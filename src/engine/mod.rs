@@ -1,6 +1,283 @@
-//! The machine: steps from settled documents to requests and acknowledged bases. Pure: it is stepped with inputs and
-//! answers effects; it never waits, reads a clock, opens a file or sends.
+//! The machine: steps from settled documents to requests and acknowledged bases.
+//!
+//! Pure: it is stepped with inputs and answers effects; it never waits, reads a clock, opens a file, parses or sends. So the
+//! same engine runs in the daemon, in a one-shot `sync`, in `status` (which carries out nothing) and in tests. Whoever steps
+//! it calls [`Engine::handle`] for each thing that happened, then [`Engine::poll`] until it answers `None`, then waits for
+//! the next thing or for [`Engine::wakeup`]. Each effect but [`Effect::Return`] and [`Effect::Reread`] is answered once.
+//!
+//! The one ordering rule: what is sent was stored before. A slot of the budget is taken first and is not bound to a page:
+//! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
+//!
+//! Reading order: `entry` (one page), `plan` (decide and what follows), `spend` (slots and requests), `answers` (what came
+//! back), `listing` and `gates` (lists, and what keeps requests back), `summary`.
 
+mod answers;
 pub mod change;
+mod entry;
+mod gates;
+mod listing;
+mod orders;
+pub mod outcome;
+mod plan;
 pub mod request;
 pub mod settled;
+mod spend;
+mod summary;
+mod unsaved;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::pace::quota::{Lane, NotUntil};
+use crate::page::{DocPath, ListKind, Mono, Now, PageId};
+use crate::policy::{ConflictCheck, Policy};
+use crate::reconcile::names::Names;
+use crate::reconcile::page_record::PageRecord;
+
+use change::{Change, HubHealth, Marks};
+use entry::{Entry, Life};
+use gates::Gates;
+use listing::{NamesRun, PageList};
+use request::{Answer, Request};
+use settled::{RootHealth, Settled};
+use spend::{Job, Slot};
+use unsaved::Unsaved;
+
+pub use entry::{Planned, Standing};
+pub use gates::{ShutWhy, Waits, WaitsOn};
+pub use summary::{Counts, PageReport, Rest, Summary};
+
+/// Names one effect, so that its answer finds home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(pub u64);
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Documents came to rest; the first round holds all of them.
+    Settled(Vec<Settled>),
+    /// The root is, or isn't, the folder that it was.
+    Health(RootHealth),
+    /// A slot was granted, or refused until some time.
+    Reserved(Id, Result<(), NotUntil>),
+    /// A request ended.
+    Answered(Id, Answer),
+    /// A change was stored, or why not.
+    Stored(Id, Result<(), String>),
+    /// The configuration was read again.
+    Policy(Policy),
+    /// The key is another one.
+    KeyRenewed,
+    /// The wall clock jumped, or the machine woke up.
+    Woke,
+    /// Time has passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Take a slot of the budget; answered by `Reserved`.
+    Reserve(Id, Lane),
+    /// Give a slot back: nothing was sent on it.
+    Return(Id),
+    /// Send a request on the slot of this id; answered by `Answered`. The slot is freed by the answer.
+    Send(Id, Request),
+    /// Store this; answered by `Stored`. Changes are stored in the order in which they come.
+    Store(Id, Box<Change>),
+    /// A file is not what was decided on: look at it again and send what it is now.
+    Reread(DocPath),
+}
+
+/// What the engine is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `run`: goes on for ever, patiently.
+    Daemon,
+    /// `sync`: one round, which begins with a look of its own.
+    OneShot(Writes),
+    /// `status`: nothing is sent or stored; what would be?
+    Offline,
+}
+
+/// Whether writes are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// They are.
+    Send,
+    /// `--dry-run`: they are only planned.
+    Plan,
+}
+
+/// What was kept from the last run.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The pages.
+    pub pages: Vec<(PageId, DocPath, PageRecord)>,
+    /// How far lists were read.
+    pub marks: Marks,
+    /// The tables of names.
+    pub names: Names,
+    /// How the hub stood.
+    pub hub: HubHealth,
+}
+
+/// How a run differs from another beside its policy.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// What it is run for.
+    pub mode: Mode,
+    /// Only these documents and what lies below these folders; empty: all.
+    pub scope: Vec<DocPath>,
+    /// Nothing is sent before this, in milliseconds from the start: 5 s after a damaged state was moved aside, because a
+    /// write of the last run may still be on its way and nothing remembers it.
+    pub hold_ms: u64,
+    /// From 0 to 1; keeps several daemons apart.
+    pub jitter: f64,
+}
+
+/// The whole machine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    policy: Policy,
+    setting: Setting,
+    entries: BTreeMap<PageId, Entry>,
+    loose: BTreeMap<DocPath, summary::Loose>,
+    root: RootHealth,
+    /// Whether the first round has been planned.
+    planned_once: bool,
+    marks: Marks,
+    names: Names,
+    names_read: BTreeMap<ListKind, Mono>,
+    names_run: Option<NamesRun>,
+    names_wanted: BTreeSet<ListKind>,
+    list: Option<PageList>,
+    list_wanted: ListWanted,
+    list_retry: Option<Mono>,
+    list_failures: u32,
+    gates: Gates,
+    slot: Slot,
+    jobs: BTreeMap<Id, Job>,
+    stores: BTreeMap<Id, Unsaved>,
+    due: VecDeque<PageId>,
+    outbox: VecDeque<Effect>,
+    unsaved: Unsaved,
+    stored_health: HubHealth,
+    next_id: u64,
+    next_order: u64,
+    requests: BTreeMap<&'static str, u32>,
+    looked: BTreeSet<PageId>,
+    missing: BTreeSet<PageId>,
+}
+
+/// Whether a list of pages is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ListWanted {
+    No,
+    /// The look that every `sync` begins with: nothing is planned before it.
+    Opening,
+    /// The drift check.
+    Drift,
+}
+
+impl Engine {
+    /// A machine that remembers the last run.
+    pub fn new(policy: Policy, setting: Setting, memory: Memory) -> Self {
+        let mut entries = BTreeMap::new();
+        for (id, path, mut record) in memory.pages {
+            if matches!(setting.mode, Mode::OneShot(_)) {
+                // Names are read again once a run; what was not found in the last one may be there now.
+                record.nameless = None;
+            }
+            entries.insert(id, Entry::new(path, record));
+        }
+        let met = entries.values().any(|entry| entry.record.base.is_some() || entry.record.seen.is_some());
+        let opening = matches!(setting.mode, Mode::OneShot(_)) && met && policy.conflict_check == ConflictCheck::On;
+        Self {
+            gates: Gates::new(setting.jitter),
+            policy,
+            setting,
+            entries,
+            loose: BTreeMap::new(),
+            root: RootHealth::Ok,
+            planned_once: false,
+            marks: memory.marks,
+            names: memory.names,
+            names_read: BTreeMap::new(),
+            names_run: None,
+            names_wanted: BTreeSet::new(),
+            list: None,
+            list_wanted: if opening { ListWanted::Opening } else { ListWanted::No },
+            list_retry: None,
+            list_failures: 0,
+            slot: Slot::None,
+            jobs: BTreeMap::new(),
+            stores: BTreeMap::new(),
+            due: VecDeque::new(),
+            outbox: VecDeque::new(),
+            unsaved: Unsaved::default(),
+            stored_health: memory.hub,
+            next_id: 0,
+            next_order: 0,
+            requests: BTreeMap::new(),
+            looked: BTreeSet::new(),
+            missing: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Settled(settled) => self.settled(now, settled),
+            Input::Health(health) => self.health(health),
+            Input::Reserved(id, answer) => self.reserved(now, id, answer),
+            Input::Answered(id, answer) => self.answered(now, id, answer),
+            Input::Stored(id, result) => self.stored(now, id, result),
+            Input::Policy(policy) => self.new_policy(policy),
+            Input::KeyRenewed => self.gates.reopen(ShutWhy::Unauthorized),
+            Input::Woke => self.woke(now),
+            Input::Tick => {}
+        }
+    }
+
+    /// The next thing to do, if there is one.
+    pub fn poll(&mut self, now: Now) -> Option<Effect> {
+        if self.outbox.is_empty() {
+            self.advance(now);
+        }
+        self.outbox.pop_front()
+    }
+
+    /// When to poll again although nothing happened; `None`: not before something does.
+    pub fn wakeup(&self, now: Now) -> Option<Mono> {
+        if !self.due.is_empty() && self.may_plan() {
+            return Some(now.mono);
+        }
+        let waiting = self.entries.values().filter_map(|entry| match entry.life {
+            Life::Waiting(until) => Some(until),
+            _ => None,
+        });
+        let wants = self.wanted_lane().and_then(|lane| self.gates.waits(now.mono, lane)).and_then(|waits| waits.until);
+        let hold = (now.mono.0 < self.setting.hold_ms).then_some(Mono(self.setting.hold_ms));
+        waiting
+            .chain(wants)
+            .chain(hold)
+            .chain(self.unsaved.due())
+            .chain(self.list_retry)
+            .chain(self.drift_due(now))
+            .min()
+    }
+
+    /// What time alone brings about, then plans, stores and asks for slots, as far as each may go now.
+    fn advance(&mut self, now: Now) {
+        self.wake(now);
+        self.plan_due(now);
+        self.note_health(now);
+        self.save_due(now);
+        self.ask_for_slot(now);
+    }
+
+    fn fresh_id(&mut self) -> Id {
+        self.next_id += 1;
+        Id(self.next_id)
+    }
+}

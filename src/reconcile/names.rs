@@ -97,6 +97,20 @@ pub fn resolve(named: &Named, names: &Names) -> Result<Lists, Unresolved> {
     }
 }
 
+/// The tables that a document's names are looked up in.
+pub fn kinds(named: &Named) -> Vec<ListKind> {
+    let used = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|names| !names.is_empty());
+    let mut kinds = Vec::new();
+    for (kind, list) in
+        [(ListKind::Folders, &named.folders), (ListKind::Skills, &named.skills), (ListKind::Sources, &named.sources)]
+    {
+        if used(list) {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
 /// One thing that can be named, with all the names it goes by, the most certain first.
 struct Nameable<'a> {
     id: &'a str,

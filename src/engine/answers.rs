@@ -1,0 +1,411 @@
+//! What came back, and what it changes: marks, bases, doubts, gates.
+
+use crate::pace::backoff::Backoff;
+use crate::pace::breaker::{Event, ProbeEnd};
+use crate::pace::quota::Lane;
+use crate::page::{DraftSeen, Mono, Now, Page, PageId, PageStatus, Print, Row, Status};
+use crate::reason::Code;
+use crate::reconcile::page_record::{Doubt, IntentKind, Refused, Seen, Trouble};
+use crate::reconcile::{acknowledged, wanted};
+
+use super::change::{LogEntry, LogEvent};
+use super::entry::{Entry, Life, Want};
+use super::gates::ShutWhy;
+use super::listing::{Complete, Read};
+use super::outcome::{Outcome, outcome};
+use super::plan::note_publish;
+use super::request::{Answer, AnswerBody, KeySource, Request};
+use super::settled::Found;
+use super::spend::{Errand, Job, What};
+use super::unsaved::Freshness;
+use super::{Effect, Engine, Id, ListWanted};
+
+/// From so many pages that are not found on, more than are found, the key is another workspace's.
+const MOSTLY_ABSENT: usize = 5;
+
+/// A file that changed right before it was sent is settled anew; should nobody say so, it is tried again after so long, in
+/// milliseconds.
+const STALE_MS: u64 = 1_000;
+
+impl Engine {
+    /// A request ended.
+    pub(super) fn answered(&mut self, now: Now, slot: Id, answer: Answer) {
+        let Some(job) = self.jobs.remove(&slot) else { return };
+        let outcome = outcome(&job.request, &answer);
+        self.count(&job.request, &outcome);
+        self.tell_gates(now, &job, &outcome);
+        if outcome == Outcome::Done || outcome == Outcome::Absent {
+            self.note_date(now, answer.date);
+        }
+        match &job.what {
+            What::List => self.list_answered(now, answer, outcome),
+            What::Names => self.names_answered(now, answer, outcome),
+            What::Get(id) => self.get_answered(now, id, answer, outcome),
+            What::Write(id) => self.write_answered(now, id, answer, outcome),
+        }
+    }
+
+    fn count(&mut self, request: &Request, outcome: &Outcome) {
+        let method = match request {
+            Request::Patch(_) => "PATCH",
+            Request::Get(_) | Request::List { .. } | Request::Names(..) => "GET",
+        };
+        if !matches!(outcome, Outcome::Unreachable { .. } | Outcome::Stale) {
+            *self.requests.entry(method).or_default() += 1;
+        }
+    }
+
+    /// What concerns all requests: the breaker, pauses, refusals.
+    fn tell_gates(&mut self, now: Now, job: &Job, outcome: &Outcome) {
+        let failed = match outcome {
+            Outcome::Unreachable { message } => {
+                self.gates.unreachable_because(now.mono, message);
+                Some(Event::ConnectionFailed)
+            }
+            Outcome::Retry { message, .. } | Outcome::InDoubt { message, .. } => Some(match &job.what {
+                What::List | What::Names => {
+                    self.gates.unreachable_because(now.mono, message);
+                    Event::ListFailed
+                }
+                What::Get(id) | What::Write(id) => Event::PageFailed(id.clone()),
+            }),
+            _ => None,
+        };
+        let event = match (job.errand, failed, outcome) {
+            (Errand::Probe, _, Outcome::Stale) => Event::Probe(ProbeEnd::NotSent),
+            (Errand::Ordinary, None, Outcome::Stale) => return,
+            (Errand::Probe, Some(_), _) => Event::Probe(ProbeEnd::Failed),
+            (Errand::Probe, None, _) => Event::Probe(ProbeEnd::Answered),
+            (Errand::Ordinary, Some(event), _) => event,
+            (Errand::Ordinary, None, _) => Event::Answered,
+        };
+        self.gates.record(now.mono, event);
+        match outcome {
+            Outcome::Pause { for_ms, .. } => self.gates.pause(now, *for_ms),
+            Outcome::Unauthorized(KeySource::Same) => self.gates.shut(
+                now,
+                ShutWhy::Unauthorized,
+                None,
+                "the hub refuses the API key (401); nothing is sent until its source holds another one",
+            ),
+            Outcome::Forbidden { message } => self.gates.shut(now, ShutWhy::Forbidden, None, message),
+            Outcome::Redirected { message } => self.gates.shut(now, ShutWhy::Redirected, None, message),
+            _ => {}
+        }
+    }
+
+    fn list_answered(&mut self, now: Now, answer: Answer, outcome: Outcome) {
+        let read = match (outcome, answer.body) {
+            (Outcome::Done, AnswerBody::Rows(listed)) => match &mut self.list {
+                Some(list) => list.take(listed, answer.sent.mono, answer.date),
+                None => return,
+            },
+            (Outcome::Pause { .. } | Outcome::Unauthorized(_) | Outcome::Unreachable { .. }, _) => {
+                // Nothing was read; the gates say when to go on. A `sync` decides what it can without the look.
+                self.list_wanted =
+                    if self.list_wanted == ListWanted::Opening { ListWanted::No } else { self.list_wanted };
+                self.list = None;
+                return;
+            }
+            _ => Read::Failed,
+        };
+        match read {
+            Read::More => {}
+            Read::Complete(complete) => self.listed(now, complete),
+            Read::Failed => {
+                self.list = None;
+                self.list_failures = self.list_failures.saturating_add(1);
+                let ms = Backoff::HUB.delay(self.list_failures, self.setting.jitter);
+                self.list_retry = Some(now.mono.plus(ms));
+            }
+        }
+    }
+
+    /// A list is complete: rows that tell of a change, and all other pages are unmoved.
+    fn listed(&mut self, now: Now, complete: Complete) {
+        let Complete { rows, as_of, watermark } = complete;
+        (self.list, self.list_wanted, self.list_failures) = (None, ListWanted::No, 0);
+        let listed: std::collections::BTreeMap<&PageId, &Row> = rows.iter().map(|row| (&row.id, row)).collect();
+        let mut again = Vec::new();
+        for (id, entry) in &mut self.entries {
+            let news = match listed.get(id) {
+                Some(row) => entry.take_row(row, as_of),
+                None => {
+                    if entry.record.moved.is_none() {
+                        entry.sight.unmoved(as_of);
+                    }
+                    false
+                }
+            };
+            if news {
+                self.unsaved.page(now.mono, id);
+                if entry.life == Life::Idle {
+                    entry.lane = Lane::Bulk;
+                }
+            }
+            if news || matches!(entry.life, Life::Wants(_)) {
+                again.push(id.clone());
+            }
+        }
+        self.marks.watermark = watermark.or(self.marks.watermark);
+        self.marks.listed_at = Some(now.wall);
+        self.unsaved.marks = Freshness::New;
+        self.unsaved.touch(now.mono);
+        for id in again {
+            self.make_due(&id);
+        }
+    }
+
+    fn names_answered(&mut self, now: Now, answer: Answer, outcome: Outcome) {
+        let read = match (&mut self.names_run, outcome) {
+            (Some(run), Outcome::Done) => run.take(answer.body, answer.sent.mono, now.wall),
+            (None, _) => return,
+            (Some(_), Outcome::Pause { .. } | Outcome::Unauthorized(_) | Outcome::Unreachable { .. }) => return,
+            (Some(_), _) => Read::Failed,
+        };
+        match read {
+            Read::More => {}
+            Read::Complete((names, kinds)) => {
+                self.names_run = None;
+                self.list_failures = 0;
+                self.names = names;
+                self.names_read.extend(kinds.into_iter().map(|kind| (kind, now.mono)));
+                self.unsaved.names = Freshness::New;
+                self.unsaved.touch(now.mono);
+                let ids: Vec<PageId> = self.entries.keys().cloned().collect();
+                for id in ids {
+                    self.make_due(&id);
+                }
+            }
+            Read::Failed => {
+                // Begun again after a while: the pages that wait for it still say which tables they want.
+                self.names_run = None;
+                self.list_failures = self.list_failures.saturating_add(1);
+                self.list_retry = Some(now.mono.plus(Backoff::HUB.delay(self.list_failures, self.setting.jitter)));
+                let waiting = |e: &&Entry| e.life == Life::Wants(Want::Names);
+                for entry in self.entries.values().filter(waiting) {
+                    if let Some(Found::Document(document)) = &entry.found {
+                        self.names_wanted.extend(crate::reconcile::names::kinds(&document.named));
+                    }
+                }
+            }
+        }
+    }
+
+    fn get_answered(&mut self, now: Now, id: &PageId, answer: Answer, outcome: Outcome) {
+        let sent = answer.sent.mono;
+        match (outcome, answer.body) {
+            (Outcome::Done, AnswerBody::Page(page)) if page.status != PageStatus::Archived => {
+                self.saw(now, id, *page, sent)
+            }
+            (Outcome::Done | Outcome::Absent, _) => self.missed(now, id, sent),
+            (Outcome::Retry { code, message } | Outcome::InDoubt { code, message }, _) => {
+                self.trouble(now, id, code, message)
+            }
+            (Outcome::Rejected { status, message, .. }, _) => {
+                self.trouble(now, id, Code::ServerError, format!("the hub answered {status} to a look: {message}"));
+            }
+            _ => {}
+        }
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.life = Life::Idle;
+        }
+        self.make_due(id);
+    }
+
+    /// A GET shows the page.
+    fn saw(&mut self, now: Now, id: &PageId, page: Page, sent: Mono) {
+        self.looked.insert(id.clone());
+        self.missing.remove(id);
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let seen = Seen::of(&page);
+        learn_echo(entry, &seen);
+        let newer = entry
+            .record
+            .moved
+            .as_ref()
+            .is_some_and(|row| (row.updated_at, row.version) > (page.updated_at, page.version));
+        entry.record.seen = Some(seen);
+        entry.record.absent = None;
+        entry.sight.saw(sent);
+        if newer {
+            // The list was newer than this answer: look again, but not at once, should the hub lag behind itself.
+            self.trouble(now, id, Code::ServerError, "the hub's list is ahead of its pages".to_owned());
+        } else {
+            entry.record.moved = None;
+        }
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.page = Some(Box::new(page));
+        }
+        self.unsaved.page(now.mono, id);
+    }
+
+    /// The hub has no such page.
+    fn missed(&mut self, now: Now, id: &PageId, sent: Mono) {
+        self.looked.insert(id.clone());
+        self.missing.insert(id.clone());
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.sight.missed(sent);
+            entry.record.moved = None;
+            entry.page = None;
+            entry.record.absent = match &entry.found {
+                Some(Found::Document(document)) => Some(document.source),
+                _ => entry.record.base.as_ref().map(|base| base.source),
+            };
+            self.unsaved.page(now.mono, id);
+        }
+        if self.missing.len() >= MOSTLY_ABSENT && self.missing.len() * 2 > self.looked.len() {
+            let reason = "most pages are not found (404): the key or the hub's address is that of another workspace";
+            self.gates.shut(now, ShutWhy::MostlyAbsent, None, reason);
+        }
+    }
+
+    fn write_answered(&mut self, now: Now, id: &PageId, answer: Answer, outcome: Outcome) {
+        match (outcome, answer.body) {
+            (Outcome::Done, AnswerBody::Page(page)) => self.acknowledge(now, id, &page, answer.ended.mono),
+            (Outcome::Done | Outcome::Absent, _) => {
+                self.missed(now, id, answer.sent.mono);
+                self.drop_intent(now, id);
+            }
+            (Outcome::InDoubt { code, message } | Outcome::Retry { code, message }, _) => {
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.record.doubt = entry.intent.take().map(|intent| Doubt { intent, dead: answer.ended.mono });
+                    entry.sight.forget(answer.ended.mono);
+                }
+                self.trouble(now, id, code, message);
+                self.drop_intent(now, id);
+            }
+            (Outcome::Rejected { status, message, .. }, _) => self.refused(now, id, status, message),
+            (Outcome::Stale, _) => {
+                self.drop_intent(now, id);
+                self.due.retain(|due| due != id);
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.life = Life::Waiting(now.mono.plus(STALE_MS));
+                    self.outbox.push_back(Effect::Reread(entry.path.clone()));
+                }
+            }
+            // Nothing was applied, and the gates know when to go on.
+            _ => self.drop_intent(now, id),
+        }
+    }
+
+    /// The hub took the write: its answer plus what was sent is what we know of the page.
+    fn acknowledge(&mut self, now: Now, id: &PageId, page: &Page, ended: Mono) {
+        self.looked.insert(id.clone());
+        self.missing.remove(id);
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let Some(intent) = entry.intent.take() else { return };
+        let IntentKind::Patch(patch) = &intent.kind else { return };
+        let before = entry.record.seen.as_ref().map(|seen| seen.version);
+        let seen = after_write(entry, patch, page);
+        let published = patch.text.as_ref().is_some_and(|text| text.status == Status::Published);
+        let echo = if published { seen.live.as_ref() } else { None };
+        entry.record.base = Some(acknowledged(&intent, patch, entry.record.base.as_ref(), &seen, echo, now));
+        let moved =
+            entry.record.moved.take().filter(|row| (row.updated_at, row.version) > (page.updated_at, page.version));
+        // Somebody's draft may hide behind the mark of a write without text: only a GET can tell.
+        entry.record.moved = moved.or_else(|| patch.text.is_none().then(|| row_of(page)));
+        entry.record.seen = Some(seen);
+        entry.sight.forget(ended);
+        entry.page = None;
+        entry.quiet = None;
+        let record = &mut entry.record;
+        (record.doubt, record.refused, record.absent, record.trouble) = (None, None, None, None);
+        if patch.text.is_some() {
+            note_publish(entry, now);
+        }
+        let fields = patch.api_fields().into_iter().map(str::to_owned).collect();
+        let mut events = vec![LogEvent::Published { fields, version: page.version }];
+        if let (true, Some(before), Some(version)) = (published, before, page.version)
+            && version > before.unwrap_or(0) + 1
+        {
+            events.push(LogEvent::Raced { version });
+        }
+        let (path, rule) = (entry.path.to_text(), entry.standing.rule.to_owned());
+        let log = |event| LogEntry { at: now.wall, page: id.clone(), path: path.clone(), event, rule: rule.clone() };
+        self.unsaved.log.extend(events.into_iter().map(log));
+        self.drop_intent(now, id);
+    }
+
+    /// The hub will never take this: it is not sent again until the document, its names or the rules are others. Names may
+    /// be what is wrong with it, so they are read again.
+    fn refused(&mut self, now: Now, id: &PageId, status: u16, message: String) {
+        let document = match self.entries.get(id).map(|entry| &entry.found) {
+            Some(Some(Found::Document(document))) => document.clone(),
+            _ => return self.drop_intent(now, id),
+        };
+        let desired = self.desired(&document);
+        if let (Some(entry), Ok(desired)) = (self.entries.get_mut(id), desired) {
+            let sent = entry.intent.as_ref().map(|intent| intent.source);
+            // A newer text is on disk by now: the refusal is of the old one.
+            if sent == Some(document.source) {
+                let message = if message.is_empty() { format!("status {status}") } else { message };
+                entry.record.refused = Some(Refused { wanted: wanted(&desired), message });
+            }
+            let lately = |kind| self.names_read.get(&kind).is_some_and(|at| now.mono.since(*at) < 300_000);
+            self.names_wanted
+                .extend(crate::reconcile::names::kinds(&document.named).into_iter().filter(|kind| !lately(*kind)));
+        }
+        self.drop_intent(now, id);
+    }
+
+    /// A passing fault: the page backs off.
+    fn trouble(&mut self, now: Now, id: &PageId, code: Code, message: String) {
+        let jitter = self.setting.jitter;
+        if let Some(entry) = self.entries.get_mut(id) {
+            let attempts = entry.record.trouble.as_ref().map_or(0, |trouble| trouble.attempts).saturating_add(1);
+            let ms = i64::try_from(Backoff::PAGE.delay(attempts, jitter)).unwrap_or(i64::MAX);
+            entry.record.trouble = Some(Trouble { attempts, next: now.wall.plus(ms), code, message });
+            self.unsaved.page(now.mono, id);
+        }
+    }
+}
+
+/// A page whose marks are still those of our own write shows how the hub keeps what we sent: a draft is not echoed in the
+/// answer to its write, so this is where a hub that normalises shows it.
+fn learn_echo(entry: &mut Entry, seen: &Seen) {
+    let Some(old) = &entry.record.seen else { return };
+    let untouched =
+        (old.updated_at, old.version, &old.title) == (seen.updated_at, seen.version, &seen.title) && !old.racy;
+    if let (true, Some(base), Some(shown)) = (untouched, &mut entry.record.base, &seen.draft)
+        && let Some(ours) = &mut base.draft
+        && old.draft.as_ref() == Some(&ours.sent)
+        && *shown != ours.sent
+    {
+        ours.echoed = Some(shown.clone());
+    }
+}
+
+/// What is known of a page after our write: its answer, and of texts what was sent.
+fn after_write(entry: &Entry, patch: &crate::page::Patch, page: &Page) -> Seen {
+    let mut seen = Seen::of(page);
+    seen.racy = page.updated_at.is_whole_second();
+    let old_draft = || entry.record.seen.as_ref().and_then(|old| old.draft.clone());
+    seen.draft = match &patch.text {
+        None => old_draft(),
+        Some(text) if text.status == Status::Published => None,
+        Some(text) => {
+            let title = text.title.clone().unwrap_or_else(|| page.title.clone());
+            Some(Print { title, body: text.body })
+        }
+    };
+    if let DraftSeen::Some(text) = &page.draft {
+        seen.draft = Some(Print::of(&text.title, &text.body));
+    }
+    if seen.draft == seen.live {
+        seen.draft = None;
+    }
+    seen
+}
+
+fn row_of(page: &Page) -> Row {
+    Row {
+        id: page.id.clone(),
+        status: page.status,
+        title: page.title.clone(),
+        version: page.version,
+        updated_at: page.updated_at,
+        folders: page.lists.folders.clone().unwrap_or_default(),
+        skills: page.lists.skills.clone().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,246 @@
+//! When requests may go: the hub's pauses, its refusals, the quotas' "not until", the breaker. Pure; the engine asks before
+//! it takes a slot, and tells it all that came back.
+
+use crate::pace::breaker::{Breaker, Event, ProbeEnd, Verdict};
+use crate::pace::quota::{Lane, NotUntil, Why};
+use crate::page::{Mono, Now, Wall};
+use crate::reason::{Code, Reason};
+
+use super::change::{HubHealth, HubState};
+
+/// How long to leave the hub alone where a person must mend something and nothing tells when they have, in milliseconds.
+const ASK_AGAIN_MS: u64 = 15 * 60_000;
+
+/// The first pause after a 429 that names no time, in milliseconds; it doubles.
+const UNNAMED_MS: u64 = 10_000;
+
+/// What keeps requests back.
+#[derive(Clone, Debug)]
+pub(super) struct Gates {
+    breaker: Breaker,
+    shut: Option<Shut>,
+    no_slot: [Option<(Mono, NotUntil)>; 2],
+    unnamed: u32,
+    unreachable: Option<(Mono, String)>,
+}
+
+/// The hub is shut for us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shut {
+    why: ShutWhy,
+    /// `None`: until the key is another.
+    until: Option<Mono>,
+    health: HubHealth,
+}
+
+/// Why nothing may be sent at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutWhy {
+    /// 429.
+    TooMany,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// Most pages are not found: another workspace, or its key.
+    MostlyAbsent,
+    /// 3xx.
+    Redirected,
+    /// Our own state can't be written.
+    StateBroken,
+}
+
+/// Whether a request may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// It may.
+    Open,
+    /// It may, as a probe.
+    Probe,
+    /// Not before this; `None`: not before something else happens.
+    Closed(Option<Mono>),
+}
+
+/// What a pending page waits for, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// For what.
+    pub on: WaitsOn,
+    /// Until when, on the monotonic clock; `None`: nobody knows.
+    pub until: Option<Mono>,
+    /// As the pages' reason.
+    pub reason: Reason,
+}
+
+/// What keeps everything waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsOn {
+    /// The minute's budget.
+    Minute,
+    /// The day's budget, or the part of it that is free for bulk.
+    Day,
+    /// The hub can't be reached, since this.
+    Unreachable(Mono),
+    /// The hub is shut for us.
+    Shut(ShutWhy),
+}
+
+impl Gates {
+    pub fn new(jitter: f64) -> Self {
+        Self { breaker: Breaker::new(jitter), shut: None, no_slot: [None, None], unnamed: 0, unreachable: None }
+    }
+
+    /// Whether a request of this lane may be asked for. `Probe` takes the breaker's probe.
+    pub fn ask(&mut self, now: Mono, lane: Lane) -> Gate {
+        if let Some(shut) = &self.shut {
+            match shut.until {
+                Some(until) if until <= now => self.shut = None,
+                until => return Gate::Closed(until),
+            }
+        }
+        if let Some((until, _)) = self.no_slot[index(lane)] {
+            if now < until {
+                return Gate::Closed(Some(until));
+            }
+            self.no_slot[index(lane)] = None;
+        }
+        match self.breaker.may_send(now) {
+            Verdict::Yes => Gate::Open,
+            Verdict::Probe => Gate::Probe,
+            Verdict::NotUntil(until) => Gate::Closed(Some(until)),
+            Verdict::AfterProbe => Gate::Closed(None),
+        }
+    }
+
+    /// There was no slot.
+    pub fn no_slot(&mut self, now: Now, lane: Lane, refused: NotUntil) {
+        let ms = u64::try_from(refused.at.0.saturating_sub(now.wall.0)).unwrap_or(0).max(1);
+        self.no_slot[index(lane)] = Some((now.mono.plus(ms), refused));
+        if lane == Lane::Edit && refused.why != Why::Reserve {
+            self.no_slot[index(Lane::Bulk)] = self.no_slot[index(lane)];
+        }
+    }
+
+    /// Tells the breaker what came of a request.
+    pub fn record(&mut self, now: Mono, event: Event) {
+        match event {
+            Event::Answered | Event::Probe(ProbeEnd::Answered) => {
+                self.unreachable = None;
+                self.unnamed = 0;
+            }
+            Event::ConnectionFailed | Event::Probe(ProbeEnd::Failed) => {
+                self.unreachable.get_or_insert((now, "it does not answer".to_owned()));
+            }
+            Event::ListFailed | Event::PageFailed(_) | Event::Probe(ProbeEnd::NotSent) => {}
+        }
+        self.breaker.record(now, event);
+        if self.breaker.is_open() {
+            self.unreachable.get_or_insert((now, "it answers with errors".to_owned()));
+        }
+    }
+
+    /// Keeps the words of the last failure for the report.
+    pub fn unreachable_because(&mut self, now: Mono, why: &str) {
+        self.unreachable = Some((self.unreachable.as_ref().map_or(now, |(since, _)| *since), why.to_owned()));
+    }
+
+    /// 429: everything waits.
+    pub fn pause(&mut self, now: Now, for_ms: Option<u64>) {
+        let ms = for_ms.unwrap_or_else(|| (UNNAMED_MS << self.unnamed.min(6)).min(ASK_AGAIN_MS));
+        self.unnamed += u32::from(for_ms.is_none());
+        self.shut(
+            now,
+            ShutWhy::TooMany,
+            Some(ms),
+            "the hub answers that its limits are used up (429); other clients share them",
+        );
+    }
+
+    /// Nothing is sent, for a while or until the key is another.
+    pub fn shut(&mut self, now: Now, why: ShutWhy, for_ms: Option<u64>, reason: &str) {
+        let (state, until) = match why {
+            ShutWhy::Unauthorized => (HubState::Unauthorized, None),
+            ShutWhy::TooMany
+            | ShutWhy::Forbidden
+            | ShutWhy::MostlyAbsent
+            | ShutWhy::Redirected
+            | ShutWhy::StateBroken => (HubState::Paused, Some(for_ms.unwrap_or(ASK_AGAIN_MS))),
+        };
+        if let (Some(old), Some(ms)) = (&self.shut, until)
+            && old.until.is_none_or(|old| old > now.mono.plus(ms))
+        {
+            return;
+        }
+        let wall = until.and_then(|ms| i64::try_from(ms).ok()).map(|ms| now.wall.plus(ms));
+        let health = HubHealth { state, reason: Some(reason.to_owned()), until: wall };
+        self.shut = Some(Shut { why, until: until.map(|ms| now.mono.plus(ms)), health });
+    }
+
+    /// The key is another one, or a person said to go on.
+    pub fn reopen(&mut self, why: ShutWhy) {
+        if self.shut.as_ref().is_some_and(|shut| shut.why == why) {
+            self.shut = None;
+        }
+    }
+
+    /// A person just saved a document.
+    pub fn fresh_edit(&mut self, now: Mono) {
+        self.breaker.fresh_edit(now);
+    }
+
+    /// The machine woke up: what was waited for may be over.
+    pub fn reset(&mut self, now: Mono) {
+        self.breaker.reset(now);
+        self.no_slot = [None, None];
+    }
+
+    /// What keeps requests of this lane back now.
+    pub fn waits(&self, now: Mono, lane: Lane) -> Option<Waits> {
+        if let Some(shut) = self.shut.as_ref().filter(|shut| shut.until.is_none_or(|until| until > now)) {
+            let words = shut.health.reason.clone().unwrap_or_default();
+            return Some(Waits {
+                on: WaitsOn::Shut(shut.why),
+                until: shut.until,
+                reason: Reason::new(Code::Paused, words),
+            });
+        }
+        if let Some((since, why)) = self.unreachable.as_ref().filter(|_| self.breaker.is_open()) {
+            let reason = Reason::new(Code::HubUnreachable, format!("the hub can't be reached: {why}"));
+            return Some(Waits { on: WaitsOn::Unreachable(*since), until: self.breaker.wakeup(), reason });
+        }
+        let (until, refused) = self.no_slot[index(lane)].filter(|(until, _)| *until > now)?;
+        let (on, words) = match refused.why {
+            Why::Minute => (WaitsOn::Minute, "the minute's requests are spent"),
+            Why::Day => (WaitsOn::Day, "the day's requests are spent"),
+            Why::Reserve => (WaitsOn::Day, "the rest of the day's requests is kept for edits"),
+            Why::Paused => (WaitsOn::Minute, "the hub's limits are used up until then"),
+        };
+        Some(Waits { on, until: Some(until), reason: Reason::new(Code::OutOfBudget, words) })
+    }
+
+    /// How the hub stands, for the report.
+    pub fn health(&self, now: Now) -> HubHealth {
+        if let Some(shut) = self.shut.as_ref().filter(|shut| shut.until.is_none_or(|until| until > now.mono)) {
+            return shut.health.clone();
+        }
+        match self.unreachable.as_ref().filter(|_| self.breaker.is_open()) {
+            Some((_, why)) => {
+                let until = self.breaker.wakeup().map(|at| wall_of(now, at));
+                HubHealth { state: HubState::Unreachable, reason: Some(why.clone()), until }
+            }
+            None => HubHealth::default(),
+        }
+    }
+}
+
+/// The wall clock's reading at a moment of the monotonic one.
+pub(super) fn wall_of(now: Now, at: Mono) -> Wall {
+    now.wall.plus(i64::try_from(at.since(now.mono)).unwrap_or(i64::MAX))
+}
+
+fn index(lane: Lane) -> usize {
+    match lane {
+        Lane::Edit => 0,
+        Lane::Bulk => 1,
+    }
+}

@@ -1,0 +1,218 @@
+//! What comes in from this side: settled documents, the root's health, a new policy, a wake-up.
+
+use crate::pace::quota::Lane;
+use crate::page::{Authored, DocPath, ListKind, Mono, Now, PageId};
+use crate::policy::{ConflictCheck, Policy};
+use crate::reconcile::page_record::PageRecord;
+
+use super::entry::{Entry, Life, Quiet};
+use super::gates::wall_of;
+use super::listing::first_watermark;
+use super::settled::{Found, RootHealth, Settled};
+use super::summary::Loose;
+use super::unsaved::Freshness;
+use super::{Engine, ListWanted, Mode};
+
+/// A round of at most so many changed documents is an edit; a larger one is bulk (contract.md, What a change costs).
+const EDIT: usize = 10;
+
+/// Publishes are counted over so long, in milliseconds (contract.md, `watch.max_delay`).
+const HOUR_MS: i64 = 3_600_000;
+
+/// Names are read again once a day, in milliseconds (contract.md, Front matter).
+const DAY_MS: i64 = 86_400_000;
+
+impl Engine {
+    /// Takes in a round: what the folder says by now.
+    pub(super) fn settled(&mut self, now: Now, settled: Vec<Settled>) {
+        self.planned_once = true;
+        let mut changed = Vec::new();
+        for one in settled {
+            match one {
+                Settled::Page { id, path, found } => {
+                    if self.take_found(now, &id, path, found) {
+                        changed.push(id.clone());
+                    }
+                    self.make_due(&id);
+                }
+                Settled::Loose { path, title, reason } => {
+                    self.loose.insert(path, Loose { title, reason });
+                }
+                Settled::LooseGone { path } => {
+                    self.loose.remove(&path);
+                }
+            }
+        }
+        let lane = if changed.len() <= EDIT { Lane::Edit } else { Lane::Bulk };
+        for id in &changed {
+            let Some(entry) = self.entries.get_mut(id) else { continue };
+            // A first meeting is bulk, however few they are.
+            entry.lane = if entry.record.base.is_none() { Lane::Bulk } else { lane };
+            self.next_order += 1;
+            entry.order = self.next_order;
+            if entry.lane == Lane::Edit {
+                self.gates.fresh_edit(now.mono);
+            }
+        }
+    }
+
+    /// Takes in what one page's file says. Answers whether its document differs from what was last published.
+    fn take_found(&mut self, now: Now, id: &PageId, path: DocPath, found: Found) -> bool {
+        let entry = self.entries.entry(id.clone()).or_insert_with(|| Entry::new(path.clone(), PageRecord::default()));
+        let known = entry.record != PageRecord::default();
+        let moved = std::mem::replace(&mut entry.path, path.clone()) != path;
+        if moved && known {
+            self.unsaved.page(now.mono, id);
+        }
+        let news = entry.found.as_ref() != Some(&found);
+        let changed = match &found {
+            Found::Document(document) => {
+                if entry.record.note_text(document) && known {
+                    self.unsaved.page(now.mono, id);
+                }
+                if news {
+                    quieten(entry, document, &self.policy, self.setting.mode, now);
+                }
+                entry.record.base.as_ref().is_none_or(|base| base.source != document.source)
+            }
+            Found::Held(_) | Found::Gone { .. } => false,
+        };
+        entry.found = Some(found);
+        changed
+    }
+
+    /// The root is, or isn't, the folder that it was. While it isn't, everything is held.
+    pub(super) fn health(&mut self, health: RootHealth) {
+        let was = std::mem::replace(&mut self.root, health);
+        if was != RootHealth::Ok && self.root == RootHealth::Ok {
+            let ids: Vec<PageId> = self.entries.keys().cloned().collect();
+            for id in ids {
+                self.make_due(&id);
+            }
+        }
+    }
+
+    /// Another policy: everything is decided again.
+    pub(super) fn new_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+        let ids: Vec<PageId> = self.entries.keys().cloned().collect();
+        for id in ids {
+            self.make_due(&id);
+        }
+    }
+
+    /// The machine woke up, or its clock was set: what was waited for may be over, and a look is due.
+    pub(super) fn woke(&mut self, now: Now) {
+        self.gates.reset(now.mono);
+        self.list_retry = None;
+        for entry in self.entries.values_mut() {
+            if let Some(trouble) = &mut entry.record.trouble {
+                trouble.next = now.wall;
+            }
+        }
+        let waiting: Vec<PageId> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| matches!(entry.life, Life::Waiting(_)))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in waiting {
+            self.make_due(&id);
+        }
+        if self.setting.mode == Mode::Daemon && self.looks() && self.list.is_none() {
+            self.list_wanted = ListWanted::Drift;
+        }
+    }
+
+    /// Wakes what has waited long enough.
+    pub(super) fn wake(&mut self, now: Now) {
+        let awake: Vec<PageId> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| matches!(entry.life, Life::Waiting(until) if until <= now.mono))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in awake {
+            self.make_due(&id);
+        }
+        if self.list_retry.is_some_and(|at| at <= now.mono) {
+            self.list_retry = None;
+        }
+        if self.drift_due(now).is_some_and(|at| at <= now.mono) {
+            self.list_wanted = ListWanted::Drift;
+        }
+        self.wake_names(now);
+    }
+
+    /// The tables of names are read again once a day, where documents use them.
+    fn wake_names(&mut self, now: Now) {
+        let old = self.names.read_at.is_some_and(|at| at.plus(DAY_MS) <= now.wall);
+        let idle = self.names_run.is_none() && self.names_wanted.is_empty() && self.planned_once;
+        if old && idle && self.setting.mode != Mode::Offline {
+            let tables = [
+                (ListKind::Folders, self.names.folders.is_some()),
+                (ListKind::Skills, self.names.skills.is_some()),
+                (ListKind::Sources, self.names.sources.is_some()),
+            ];
+            self.names_wanted.extend(tables.into_iter().filter(|(_, read)| *read).map(|(kind, _)| kind));
+        }
+    }
+
+    /// When the next drift check is due.
+    pub(super) fn drift_due(&self, now: Now) -> Option<Mono> {
+        let interval = self.policy.check_interval?;
+        let busy = self.list.is_some() || self.list_wanted != ListWanted::No || self.list_retry.is_some();
+        if self.setting.mode != Mode::Daemon || !self.planned_once || busy || !self.looks() {
+            return None;
+        }
+        let listed = self.marks.listed_at?;
+        let due = listed.plus(i64::try_from(interval).unwrap_or(i64::MAX));
+        let ms = u64::try_from(due.0.saturating_sub(now.wall.0)).unwrap_or(0).min(interval);
+        Some(now.mono.plus(ms))
+    }
+
+    /// Whether the hub is looked at at all, and there is something to look for.
+    pub(super) fn looks(&self) -> bool {
+        self.policy.conflict_check == ConflictCheck::On
+            && self.entries.values().any(|entry| entry.record.base.is_some())
+    }
+
+    /// Where nothing was ever looked at, the first answer's `Date` is where the first list begins: whatever was edited
+    /// before is in what we look at from now on.
+    pub(super) fn note_date(&mut self, now: Now, date: Option<crate::page::Wall>) {
+        let never = self.marks.watermark.is_none()
+            && self.list.is_none()
+            && self.entries.values().all(|entry| entry.record.seen.is_none());
+        if let (true, Some(date)) = (never, date) {
+            self.marks.watermark = Some(first_watermark(date));
+            self.marks.listed_at = Some(wall_of(now, now.mono));
+            self.unsaved.marks = Freshness::New;
+            self.unsaved.touch(now.mono);
+        }
+    }
+
+    /// Puts a page into the queue of those to be decided, unless something is under way for it.
+    pub(super) fn make_due(&mut self, id: &PageId) {
+        if let Some(entry) = self.entries.get_mut(id)
+            && !matches!(entry.life, Life::Due | Life::InFlight)
+        {
+            entry.life = Life::Due;
+            self.due.push_back(id.clone());
+        }
+    }
+}
+
+/// A page that was published n times within the hour waits for n more times `debounce` of quiet, at most `max_delay` from
+/// the first change that is not published yet.
+fn quieten(entry: &mut Entry, document: &Authored, policy: &Policy, mode: Mode, now: Now) {
+    let published = entry.record.published.iter().filter(|at| at.plus(HOUR_MS) > now.wall).count();
+    let back = entry.record.base.as_ref().is_some_and(|base| base.source == document.source);
+    if mode != Mode::Daemon || published == 0 || back {
+        entry.quiet = None;
+        return;
+    }
+    let times = u64::try_from(published).unwrap_or(u64::MAX);
+    let since = entry.quiet.map_or(now.mono, |quiet| quiet.since);
+    let until = now.mono.plus(times.saturating_mul(policy.debounce)).min(since.plus(policy.max_delay));
+    entry.quiet = Some(Quiet { since, until });
+}

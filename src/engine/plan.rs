@@ -1,0 +1,323 @@
+//! Asks the table for each page that is due, and carries out what needs no request: bases, marks, standings.
+
+use crate::pace::backoff::Backoff;
+use crate::page::{Authored, Desired, Mono, Now, PageId};
+use crate::reason::{Code, Reason, State};
+use crate::reconcile::decide;
+use crate::reconcile::names;
+use crate::reconcile::page_record::Base;
+use crate::reconcile::step::{Decision, Hold, Local, Look, Mark, NamesRead, Step};
+
+use super::change::{LogEntry, LogEvent};
+use super::entry::{Entry, Life, Planned, Standing, Want};
+use super::settled::{Found, RootHealth};
+use super::{Engine, ListWanted, Mode, Writes};
+
+/// So many pages are planned at once, so that the loop that steps us never stalls.
+const AT_ONCE: usize = 500;
+
+/// A page that is decided more often than this without coming to rest shows a fault of ours; it waits.
+const ROUNDS: usize = 12;
+
+/// Names that a document lacks are read again at most this often, in milliseconds (contract.md, Front matter).
+const NAMES_MS: u64 = 300_000;
+
+impl Engine {
+    /// Whether pages are decided now: not while the root is in question, nor before the look that a `sync` begins with.
+    pub(super) fn may_plan(&self) -> bool {
+        self.root == RootHealth::Ok && self.list_wanted != ListWanted::Opening
+    }
+
+    /// Plans the pages that are due.
+    pub(super) fn plan_due(&mut self, now: Now) {
+        if !self.may_plan() {
+            return;
+        }
+        for _ in 0..AT_ONCE {
+            let Some(id) = self.due.pop_front() else { return };
+            self.plan(now, &id);
+        }
+    }
+
+    /// Decides one page until it asks for something or is at rest.
+    pub(super) fn plan(&mut self, now: Now, id: &PageId) {
+        for _ in 0..ROUNDS {
+            let Some(decision) = self.decide_page(now, id) else { return };
+            if self.carry_out(now, id, decision) == Progress::AtRest {
+                return;
+            }
+        }
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.life = Life::Waiting(now.mono.plus(Backoff::PAGE.max_ms));
+            let reason = Reason::new(
+                Code::ServerError,
+                "hubsync could not make up its mind about this page; please report this",
+            );
+            entry.standing = Standing::pending("", Some(reason));
+        }
+    }
+
+    /// What the table says of a page now; `None` where its file was not read, or it lies out of scope.
+    pub(super) fn decide_page(&self, now: Now, id: &PageId) -> Option<Decision> {
+        let entry = self.entries.get(id)?;
+        let remote = entry.remote(now.mono);
+        let decide = |local| decide(local, &entry.record, remote, &self.policy, now);
+        Some(match entry.found.as_ref()? {
+            Found::Gone { since } => decide(Local::Gone { since: *since }),
+            Found::Held(reason) => decide(Local::Held(reason)),
+            Found::Document(document) => match self.desired(document) {
+                Ok(desired) => decide(Local::Document(&desired)),
+                Err(problem) => {
+                    let names = self.names_read(document, now.mono);
+                    decide(Local::Nameless { document, problem: &problem, names })
+                }
+            },
+        })
+    }
+
+    /// The document with its names turned into ids.
+    pub(super) fn desired(&self, document: &Authored) -> Result<Desired, Reason> {
+        let lists = names::resolve(&document.named, &self.names).map_err(|unresolved| unresolved.reason)?;
+        Ok(Desired {
+            source: document.source,
+            rules: document.rules,
+            title: document.title.clone(),
+            body: document.body,
+            status: document.status,
+            lists,
+        })
+    }
+
+    /// Whether all tables that a document uses were read lately: in this run, or for the daemon in the last five minutes.
+    fn names_read(&self, document: &Authored, now: Mono) -> NamesRead {
+        let lately = names::kinds(&document.named).into_iter().all(|kind| {
+            self.names_read.get(&kind).is_some_and(|at| self.setting.mode != Mode::Daemon || now.since(*at) <= NAMES_MS)
+        });
+        if lately { NamesRead::Lately } else { NamesRead::LongAgo }
+    }
+
+    fn carry_out(&mut self, now: Now, id: &PageId, decision: Decision) -> Progress {
+        let Decision { rule, step } = decision;
+        let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
+        match step {
+            Step::InStep { learned, draft } => {
+                if let Some(base) = learned {
+                    entry.record.base = Some(*base);
+                    self.unsaved.page(now.mono, id);
+                }
+                let version = entry.record.seen.as_ref().and_then(|seen| seen.version);
+                self.at_rest(now, id, Standing::in_step(rule, draft, version))
+            }
+            Step::Adopt(base) => self.adopt(now, id, rule, *base),
+            Step::Drop(Mark::Doubt) => {
+                entry.record.doubt = None;
+                self.unsaved.page(now.mono, id);
+                Progress::Again
+            }
+            Step::Drop(Mark::Archived) => {
+                entry.record.archived = None;
+                self.unsaved.page(now.mono, id);
+                Progress::Again
+            }
+            Step::Archived => {
+                (entry.record.archived, entry.record.doubt) = (Some(now.wall), None);
+                self.unsaved.page(now.mono, id);
+                Progress::Again
+            }
+            Step::Forget => self.forget(now, id),
+            Step::Wait(until) => {
+                entry.life = Life::Waiting(until);
+                entry.standing = Standing::in_doubt(rule);
+                Progress::AtRest
+            }
+            Step::Look(look) => self.wants_look(now, id, rule, look),
+            Step::Patch(write) => self.wants_write(now, id, rule, &write.patch),
+            Step::Hold(hold) => self.hold(now, id, rule, hold),
+            // Nothing of this version leads here: the configuration refuses `on_delete: archive`, and no command records
+            // what a person decided.
+            Step::Archive => self.hold(now, id, rule, orphaned()),
+            Step::WriteText(_) => self.hold(now, id, rule, orphaned()),
+        }
+    }
+
+    /// The page is at rest, with nothing to send.
+    fn at_rest(&mut self, now: Now, id: &PageId, standing: Standing) -> Progress {
+        let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
+        entry.life = Life::Idle;
+        entry.standing = standing;
+        entry.page = None;
+        entry.quiet = None;
+        entry.planned = None;
+        if entry.record.trouble.take().is_some() | entry.record.settled.take().is_some() {
+            self.unsaved.page(now.mono, id);
+        }
+        Progress::AtRest
+    }
+
+    fn hold(&mut self, now: Now, id: &PageId, rule: &'static str, hold: Hold) -> Progress {
+        let nameless = rule == "D13";
+        let standing = Standing {
+            state: hold.state,
+            reason: Some(hold.reason),
+            draft: crate::reconcile::step::RemoteDraft::None,
+            remote_version: hold.remote_version,
+            rule,
+        };
+        self.at_rest(now, id, standing);
+        let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
+        if let Some(wake) = hold.wake {
+            let ms = u64::try_from(wake.0.saturating_sub(now.wall.0)).unwrap_or(0);
+            entry.life = Life::Waiting(now.mono.plus(ms));
+        }
+        if nameless
+            && let Some(Found::Document(document)) = &entry.found
+            && entry.record.nameless != Some(document.source)
+        {
+            entry.record.nameless = Some(document.source);
+            self.unsaved.page(now.mono, id);
+        }
+        Progress::AtRest
+    }
+
+    /// Common ground was found: by a look at equal text, or at a write that had landed after all.
+    fn adopt(&mut self, now: Now, id: &PageId, rule: &'static str, base: Base) -> Progress {
+        let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
+        let event = match entry.record.doubt.take() {
+            Some(doubt) => {
+                note_publish(entry, now);
+                let fields = match &doubt.intent.kind {
+                    crate::reconcile::page_record::IntentKind::Patch(patch) => patch.api_fields(),
+                    crate::reconcile::page_record::IntentKind::Delete => Vec::new(),
+                };
+                LogEvent::Published { fields: fields.into_iter().map(str::to_owned).collect(), version: base.version }
+            }
+            None => LogEvent::Adopted,
+        };
+        let record = &mut entry.record;
+        record.base = Some(base);
+        (record.refused, record.absent, record.settled, record.trouble, record.nameless) =
+            (None, None, None, None, None);
+        let log = LogEntry { at: now.wall, page: id.clone(), path: entry.path.to_text(), event, rule: rule.to_owned() };
+        self.unsaved.log.push(log);
+        self.unsaved.page(now.mono, id);
+        Progress::Again
+    }
+
+    /// The file is gone, and there is nothing to remember but that we archived the page.
+    fn forget(&mut self, now: Now, id: &PageId) -> Progress {
+        let Some(entry) = self.entries.get(id) else { return Progress::AtRest };
+        if entry.record.archived.is_some() {
+            let archived = entry.record.archived;
+            if let Some(entry) = self.entries.get_mut(id) {
+                entry.record = crate::reconcile::page_record::PageRecord { archived, ..Default::default() };
+                entry.life = Life::Idle;
+                entry.standing = Standing { state: State::Orphaned, ..Standing::pending("F5", None) };
+            }
+            self.unsaved.page(now.mono, id);
+        } else {
+            self.entries.remove(id);
+            self.unsaved.forget(now.mono, id);
+        }
+        Progress::AtRest
+    }
+
+    fn wants_look(&mut self, now: Now, id: &PageId, rule: &'static str, look: Look) -> Progress {
+        if self.is_aside(id, rule) {
+            return Progress::AtRest;
+        }
+        let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
+        let doubt = entry.record.doubt.is_some();
+        let reason = entry.record.trouble.as_ref().map(|t| Reason::new(t.code, t.message.clone()));
+        entry.standing = if doubt { Standing::in_doubt(rule) } else { Standing::pending(rule, reason) };
+        if look == Look::Names {
+            if let Some(Found::Document(document)) = &entry.found {
+                self.names_wanted.extend(names::kinds(&document.named));
+            }
+            entry.life = Life::Wants(Want::Names);
+            return Progress::AtRest;
+        }
+        // Rows E wait their own five seconds; a page that fails backs off all the same.
+        let retry = entry.retry_at(now.mono, now.wall).filter(|at| *at > now.mono);
+        entry.life = match (retry, look) {
+            (Some(at), _) => Life::Waiting(at),
+            (None, Look::Fresh) => Life::Wants(Want::Fresh),
+            (None, Look::Get | Look::Names) => Life::Wants(Want::Get),
+        };
+        self.failed_for_good(id);
+        Progress::AtRest
+    }
+
+    fn wants_write(&mut self, now: Now, id: &PageId, rule: &'static str, patch: &crate::page::Patch) -> Progress {
+        if self.is_aside(id, rule) {
+            return Progress::AtRest;
+        }
+        let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
+        let reason = entry.record.trouble.as_ref().map(|t| Reason::new(t.code, t.message.clone()));
+        entry.standing = Standing::pending(rule, reason);
+        entry.planned = Some(Planned {
+            fields: patch.api_fields(),
+            replaces_title: entry.record.seen.as_ref().map(|seen| seen.title.clone()),
+            rule,
+        });
+        if self.setting.mode == Mode::OneShot(Writes::Plan) {
+            entry.life = Life::Idle;
+            return Progress::AtRest;
+        }
+        let retry = entry.retry_at(now.mono, now.wall);
+        let quiet = entry.quiet.map(|quiet| quiet.until);
+        let until = retry.into_iter().chain(quiet).max().filter(|at| *at > now.mono);
+        entry.life = until.map_or(Life::Wants(Want::Write), Life::Waiting);
+        self.failed_for_good(id);
+        Progress::AtRest
+    }
+
+    /// A page that this run is not about asks for nothing.
+    fn is_aside(&mut self, id: &PageId, rule: &'static str) -> bool {
+        let aside = self.entries.get(id).is_some_and(|entry| !self.in_scope(&entry.path));
+        if let (true, Some(entry)) = (aside, self.entries.get_mut(id)) {
+            entry.life = Life::Idle;
+            entry.standing = Standing::pending(rule, None);
+        }
+        aside
+    }
+
+    /// After so many faults in a row a page is `failed`: the daemon goes on trying, a one-shot leaves it.
+    fn failed_for_good(&mut self, id: &PageId) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        if entry.record.trouble.as_ref().is_some_and(|trouble| trouble.attempts >= Backoff::FAILED_AFTER) {
+            entry.standing.state = State::Failed;
+        }
+    }
+
+    /// Decides again all pages that want to be written or looked at, after something that concerns them all.
+    pub(super) fn replan_wanting(&mut self) {
+        let ids: Vec<PageId> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| matches!(entry.life, Life::Wants(_)))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in ids {
+            self.make_due(&id);
+        }
+    }
+}
+
+/// Whether a page is to be decided again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Again,
+    AtRest,
+}
+
+/// Counts a publish, for "published again and again waits longer".
+pub(super) fn note_publish(entry: &mut Entry, now: Now) {
+    const HOUR_MS: i64 = 3_600_000;
+    entry.record.published.retain(|at| at.plus(HOUR_MS) > now.wall);
+    entry.record.published.push(now.wall);
+}
+
+fn orphaned() -> Hold {
+    let reason = Reason::new(Code::FileGone, "the file is gone; the page stays in the hub");
+    Hold { state: State::Orphaned, reason, remote_version: None, wake: None }
+}

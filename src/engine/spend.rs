@@ -1,0 +1,384 @@
+//! What a slot of the budget is asked for, and what it is spent on once it is granted: edits before bulk, oldest first, one
+//! request in flight a page, one list and one run of names at a time.
+
+use crate::pace::breaker::{Event, ProbeEnd};
+use crate::pace::quota::{Lane, NotUntil};
+use crate::page::{DraftSeen, Now, Page, PageId, Side};
+use crate::reconcile::page_record::{Doubt, Intent, IntentKind};
+use crate::reconcile::step::{Decision, Look, Step, Write};
+
+use super::change::{Backup, Change, PageChange};
+use super::entry::{Entry, Life, Want};
+use super::gates::{Gate, ShutWhy};
+use super::listing::{NamesRun, PageList};
+use super::request::{PatchRequest, Request};
+use super::settled::{Found, RootHealth};
+use super::unsaved::{Freshness, Unsaved};
+use super::{Effect, Engine, Id, ListWanted, Mode};
+
+/// How long to leave a state alone that could not be written, in milliseconds.
+const STATE_BROKEN_MS: u64 = 5_000;
+
+/// The slot that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    None,
+    Asked { id: Id, lane: Lane, errand: Errand },
+}
+
+/// Whether a request is the breaker's probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Errand {
+    Ordinary,
+    Probe,
+}
+
+/// A slot that is being spent.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub what: What,
+    pub errand: Errand,
+    pub request: Request,
+    /// The store that must succeed before the request is sent.
+    pub store: Option<Id>,
+}
+
+/// What a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Get(PageId),
+    Write(PageId),
+    List,
+    Names,
+}
+
+/// What the next slot would be spent on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Next {
+    Names,
+    List,
+    Get(PageId),
+    Write(PageId),
+}
+
+impl Engine {
+    /// Asks for a slot if there is something to spend it on and nothing keeps it back.
+    pub(super) fn ask_for_slot(&mut self, now: Now) {
+        let held =
+            now.mono.0 < self.setting.hold_ms || self.root != RootHealth::Ok || self.setting.mode == Mode::Offline;
+        if held || self.slot != Slot::None || self.jobs.len() >= self.policy.concurrency {
+            return;
+        }
+        let Some(lane) = self.wanted_lane() else { return };
+        let errand = match self.gates.ask(now.mono, lane) {
+            Gate::Open => Errand::Ordinary,
+            Gate::Probe => Errand::Probe,
+            Gate::Closed(_) => return,
+        };
+        let id = self.fresh_id();
+        self.slot = Slot::Asked { id, lane, errand };
+        self.outbox.push_back(Effect::Reserve(id, lane));
+    }
+
+    /// For whom a slot would be asked now.
+    pub(super) fn wanted_lane(&self) -> Option<Lane> {
+        self.next(Errand::Ordinary).map(|(lane, _)| lane)
+    }
+
+    /// What is first in line.
+    fn next(&self, errand: Errand) -> Option<(Lane, Next)> {
+        let running = |what: &What| self.jobs.values().any(|job| job.what == *what);
+        let (listing, naming) = (running(&What::List), running(&What::Names));
+        if !listing && self.list_retry.is_none() && (self.list.is_some() || self.list_wanted == ListWanted::Opening) {
+            return Some((Lane::Edit, Next::List));
+        }
+        if self.list_wanted == ListWanted::Opening {
+            return None;
+        }
+        if !naming && self.list_retry.is_none() && (self.names_run.is_some() || !self.names_wanted.is_empty()) {
+            let edit = self.entries.values().any(|e| e.life == Life::Wants(Want::Names) && e.lane == Lane::Edit);
+            return Some((if edit { Lane::Edit } else { Lane::Bulk }, Next::Names));
+        }
+        let fresh = self.entries.values().filter(|entry| entry.life == Life::Wants(Want::Fresh)).count();
+        let list_helps = fresh > 1 || listing;
+        let wanting = self.entries.iter().filter_map(|(id, entry)| match entry.life {
+            Life::Wants(Want::Names) | Life::Idle | Life::Due | Life::InFlight | Life::Waiting(_) => None,
+            Life::Wants(Want::Fresh) if list_helps && (listing || self.list_retry.is_some()) => None,
+            Life::Wants(want) => Some(((entry.lane, entry.order, id), want)),
+        });
+        let first = wanting.min_by(|a, b| a.0.cmp(&b.0));
+        let drift = !listing && self.list_retry.is_none() && self.list_wanted == ListWanted::Drift;
+        match first {
+            Some(((lane, _, _), Want::Fresh)) if list_helps => Some((lane, Next::List)),
+            Some(((lane, _, id), Want::Write)) if errand == Errand::Ordinary => Some((lane, Next::Write(id.clone()))),
+            Some(((lane, _, id), _)) => Some((lane, Next::Get(id.clone()))),
+            None if drift => Some((Lane::Bulk, Next::List)),
+            None => None,
+        }
+    }
+
+    /// The slot was granted, or refused until some time.
+    pub(super) fn reserved(&mut self, now: Now, id: Id, answer: Result<(), NotUntil>) {
+        let Slot::Asked { id: asked, lane, errand } = self.slot else { return };
+        if asked != id {
+            return;
+        }
+        self.slot = Slot::None;
+        match answer {
+            Ok(()) => self.spend(now, id, errand),
+            Err(refused) => {
+                self.gates.no_slot(now, lane, refused);
+                self.probe_unused(now, errand);
+            }
+        }
+    }
+
+    fn probe_unused(&mut self, now: Now, errand: Errand) {
+        if errand == Errand::Probe {
+            self.gates.record(now.mono, Event::Probe(ProbeEnd::NotSent));
+        }
+    }
+
+    /// Spends a slot on what is first in line by now; what is decided otherwise by now is planned anew.
+    fn spend(&mut self, now: Now, slot: Id, errand: Errand) {
+        self.plan_due(now);
+        while let Some((_, next)) = self.next(errand) {
+            let sent = match next {
+                Next::List => {
+                    let list = self.list.get_or_insert_with(|| PageList::new(&self.marks));
+                    let request = list.request();
+                    self.send(slot, What::List, errand, request);
+                    true
+                }
+                Next::Names => self.spend_on_names(slot, errand),
+                Next::Get(id) => self.spend_on_get(now, slot, errand, &id),
+                Next::Write(id) => self.spend_on_write(now, slot, errand, &id),
+            };
+            if sent {
+                return;
+            }
+            self.plan_due(now);
+        }
+        self.probe_unused(now, errand);
+        self.outbox.push_back(Effect::Return(slot));
+    }
+
+    fn send(&mut self, slot: Id, what: What, errand: Errand, request: Request) {
+        self.outbox.push_back(Effect::Send(slot, request.clone()));
+        self.jobs.insert(slot, Job { what, errand, request, store: None });
+    }
+
+    fn spend_on_names(&mut self, slot: Id, errand: Errand) -> bool {
+        let wanted = std::mem::take(&mut self.names_wanted);
+        let run = self.names_run.get_or_insert_with(|| NamesRun::new(wanted, self.names.clone()));
+        let Some(request) = run.request() else {
+            self.names_run = None;
+            return false;
+        };
+        self.send(slot, What::Names, errand, request);
+        true
+    }
+
+    fn spend_on_get(&mut self, now: Now, slot: Id, errand: Errand, id: &PageId) -> bool {
+        match self.decide_page(now, id) {
+            Some(Decision { step: Step::Look(Look::Get | Look::Fresh), .. }) => {}
+            Some(Decision { step: Step::Patch(_), .. }) if errand == Errand::Probe => {}
+            _ => {
+                self.plan(now, id);
+                return false;
+            }
+        }
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.life = Life::InFlight;
+        }
+        self.send(slot, What::Get(id.clone()), errand, Request::Get(id.clone()));
+        true
+    }
+
+    fn spend_on_write(&mut self, now: Now, slot: Id, errand: Errand, id: &PageId) -> bool {
+        match self.decide_page(now, id) {
+            Some(Decision { step: Step::Patch(write), .. }) => self.store_intent(now, slot, errand, id, &write),
+            Some(Decision { step: Step::Look(Look::Fresh), .. }) => {
+                // The look that they all rested on has grown old: one list serves them all.
+                self.plan(now, id);
+                self.replan_wanting();
+                false
+            }
+            _ => {
+                self.plan(now, id);
+                false
+            }
+        }
+    }
+
+    /// Stores what is about to be sent, with the texts that it replaces.
+    fn store_intent(&mut self, now: Now, slot: Id, errand: Errand, id: &PageId, write: &Write) -> bool {
+        let store = self.fresh_id();
+        let Some(entry) = self.entries.get_mut(id) else { return false };
+        let Some(Found::Document(document)) = &entry.found else { return false };
+        let Some(backups) = backups(now, id, entry.page.as_deref(), &write.backup) else {
+            // The page was looked at, but its text is not at hand any more.
+            entry.sight.moved();
+            self.plan(now, id);
+            return false;
+        };
+        let kind = IntentKind::Patch(write.patch.clone());
+        let (source, rules) = (document.source, document.rules);
+        entry.intent = Some(Intent { kind, source, rules, stored: now.wall });
+        entry.life = Life::InFlight;
+        let patch = write.patch.clone();
+        let request =
+            Request::Patch(Box::new(PatchRequest { page: id.clone(), path: entry.path.clone(), source, patch }));
+        self.unsaved.page(now.mono, id);
+        let (mut change, unsaved) = self.take_change();
+        change.backups = backups;
+        self.stores.insert(store, unsaved);
+        self.jobs.insert(slot, Job { what: What::Write(id.clone()), errand, request, store: Some(store) });
+        self.outbox.push_back(Effect::Store(store, Box::new(change)));
+        true
+    }
+
+    /// A change was stored, or why not.
+    pub(super) fn stored(&mut self, now: Now, store: Id, result: Result<(), String>) {
+        let Some(unsaved) = self.stores.remove(&store) else { return };
+        let slot = self.jobs.iter().find(|(_, job)| job.store == Some(store)).map(|(slot, _)| *slot);
+        match result {
+            Ok(()) => {
+                self.gates.reopen(ShutWhy::StateBroken);
+                if let Some(slot) = slot {
+                    self.send_stored(now, slot);
+                }
+            }
+            Err(why) => {
+                self.unsaved.restore(now.mono, unsaved);
+                let reason = format!("the state can't be written, so nothing is sent: {why}");
+                self.gates.shut(now, ShutWhy::StateBroken, Some(STATE_BROKEN_MS), &reason);
+                if let Some(slot) = slot {
+                    self.cancel_write(now, slot);
+                }
+            }
+        }
+    }
+
+    /// The intent is stored: decided once more, then sent.
+    fn send_stored(&mut self, now: Now, slot: Id) {
+        let Some(Job { what: What::Write(id), request: Request::Patch(request), .. }) = self.jobs.get(&slot).cloned()
+        else {
+            return;
+        };
+        let still = match self.decide_page(now, &id) {
+            Some(Decision { step: Step::Patch(write), .. }) => {
+                write.patch == request.patch && self.unchanged(&id, &request)
+            }
+            _ => false,
+        };
+        if !still {
+            self.cancel_write(now, slot);
+            return;
+        }
+        if let Some(job) = self.jobs.get_mut(&slot) {
+            job.store = None;
+        }
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.sight.forget(now.mono);
+        }
+        self.outbox.push_back(Effect::Send(slot, Request::Patch(request)));
+    }
+
+    fn unchanged(&self, id: &PageId, request: &PatchRequest) -> bool {
+        let Some(entry) = self.entries.get(id) else { return false };
+        matches!(&entry.found, Some(Found::Document(document)) if document.source == request.source)
+            && entry.path == request.path
+    }
+
+    /// An intent that was not sent is no doubt.
+    pub(super) fn cancel_write(&mut self, now: Now, slot: Id) {
+        let Some(job) = self.jobs.remove(&slot) else { return };
+        self.probe_unused(now, job.errand);
+        self.outbox.push_back(Effect::Return(slot));
+        if let What::Write(id) = job.what {
+            self.drop_intent(now, &id);
+        }
+    }
+
+    /// Nothing was applied: the page is decided anew.
+    pub(super) fn drop_intent(&mut self, now: Now, id: &PageId) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.intent = None;
+            entry.life = Life::Idle;
+            self.unsaved.page(now.mono, id);
+        }
+        self.make_due(id);
+    }
+
+    /// Stores what has waited long enough.
+    pub(super) fn save_due(&mut self, now: Now) {
+        if self.setting.mode == Mode::Offline {
+            self.unsaved = Unsaved::default();
+            return;
+        }
+        let idle = self.jobs.is_empty() && self.due.is_empty();
+        if self.unsaved.due().is_some_and(|due| due <= now.mono || idle) && self.stores.is_empty() {
+            let store = self.fresh_id();
+            let (change, unsaved) = self.take_change();
+            self.stores.insert(store, unsaved);
+            self.outbox.push_back(Effect::Store(store, Box::new(change)));
+        }
+    }
+
+    /// All that waits to be stored, as one change.
+    fn take_change(&mut self) -> (Change, Unsaved) {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let put = |id: &PageId| self.entries.get(id).map(|entry| (id.clone(), put(entry)));
+        let forget = |id: &PageId| (id.clone(), PageChange::Forget);
+        let pages = unsaved.pages.iter().filter_map(put).chain(unsaved.forgotten.iter().map(forget)).collect();
+        let new = |freshness| freshness == Freshness::New;
+        let change = Change {
+            pages,
+            marks: new(unsaved.marks).then_some(self.marks),
+            names: new(unsaved.names).then(|| self.names.clone()),
+            hub: new(unsaved.hub).then(|| self.stored_health.clone()),
+            backups: Vec::new(),
+            log: unsaved.log.clone(),
+        };
+        (change, unsaved)
+    }
+
+    /// Keeps the hub's health where it is news.
+    pub(super) fn note_health(&mut self, now: Now) {
+        let health = self.gates.health(now);
+        let near = match (health.until, self.stored_health.until) {
+            (Some(a), Some(b)) => (a.0 - b.0).abs() < 2_000,
+            (a, b) => a == b,
+        };
+        if (health.state, &health.reason) != (self.stored_health.state, &self.stored_health.reason) || !near {
+            self.stored_health = health;
+            self.unsaved.hub = Freshness::New;
+            self.unsaved.touch(now.mono);
+        }
+    }
+}
+
+/// What is stored of a page: with the write that is under way, which is in doubt should we end here.
+fn put(entry: &Entry) -> PageChange {
+    let mut record = entry.record.clone();
+    if let Some(intent) = &entry.intent {
+        record.doubt = Some(Doubt { intent: intent.clone(), dead: crate::page::Mono::default() });
+    }
+    PageChange::Put { path: entry.path.clone(), record: Box::new(record) }
+}
+
+/// The texts that are to be kept; `None` where one of them is not at hand.
+fn backups(now: Now, id: &PageId, page: Option<&Page>, sides: &[Side]) -> Option<Vec<Backup>> {
+    let text = |side: &Side| match side {
+        Side::Live => page?.live.clone(),
+        Side::Draft => match &page?.draft {
+            DraftSeen::Some(text) => Some(text.clone()),
+            DraftSeen::None | DraftSeen::NotAsked => None,
+        },
+    };
+    let version = page.and_then(|page| page.version).unwrap_or(0);
+    let backup =
+        |side: &Side| text(side).map(|text| Backup { page: id.clone(), version, side: *side, text, at: now.wall });
+    sides.iter().map(backup).collect()
+}

@@ -1,0 +1,269 @@
+//! How everything stands, in the contract's words: what `status` and `sync` report, and whether there is anything to wait
+//! for.
+
+use std::collections::BTreeMap;
+
+use crate::page::{DocPath, Mono, Now, PageId, Status, Wall};
+use crate::reason::{Code, Reason, State};
+use crate::reconcile::step::RemoteDraft;
+
+use super::change::HubHealth;
+use super::entry::{Entry, Life, Planned, Standing};
+use super::gates::{Waits, WaitsOn};
+use super::settled::{Found, RootHealth};
+use super::{Engine, ListWanted, Slot};
+
+/// A file that belongs to no page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Loose {
+    pub title: Option<String>,
+    pub reason: Reason,
+}
+
+/// How everything stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// How the hub stands to us.
+    pub hub: HubHealth,
+    /// Whether the root is the folder that it was.
+    pub root: RootHealth,
+    /// How many pages stand how.
+    pub counts: Counts,
+    /// Every page, and every file that is reported, by path.
+    pub pages: Vec<PageReport>,
+    /// Requests of this run, by method.
+    pub requests: BTreeMap<&'static str, u32>,
+    /// What keeps pending pages waiting, where it is one thing for all.
+    pub waits: Option<Waits>,
+}
+
+/// How many pages stand how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[expect(missing_docs, reason = "the contract's states, explained at `State`")]
+pub struct Counts {
+    pub in_step: usize,
+    pub pending: usize,
+    pub failed: usize,
+    pub blocked: usize,
+    pub conflict: usize,
+    pub drifted: usize,
+    pub orphaned: usize,
+    pub skipped: usize,
+}
+
+/// One page, or one file without a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageReport {
+    /// Its document.
+    pub path: DocPath,
+    /// Its page; `None` for a file that has none.
+    pub page_id: Option<PageId>,
+    /// Its title, where it is known.
+    pub title: Option<String>,
+    /// How it stands.
+    pub state: State,
+    /// Whether somebody's draft lies on the page.
+    pub draft: RemoteDraft,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The hub's version that this rests on.
+    pub remote_version: Option<u64>,
+    /// When document and page last said the same.
+    pub last_synced_at: Option<Wall>,
+    /// Passing faults since.
+    pub attempts: u32,
+    /// When it is tried again.
+    pub next_attempt_at: Option<Wall>,
+    /// What would be sent, in a dry run.
+    pub planned: Option<Planned>,
+    /// Whether the document became a draft while its page is still live: nothing is taken down.
+    pub still_live: StillLive,
+    /// The row of the decision table that said so.
+    pub rule: &'static str,
+}
+
+/// Whether a draft's page is still live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StillLive {
+    /// It is.
+    Yes,
+    /// It never was, or the document is published.
+    No,
+}
+
+/// Whether there is anything left to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Something is under way.
+    Busy,
+    /// Something waits: for a time, for the hub, for the budget.
+    Waiting {
+        /// Until when; `None`: nobody knows.
+        until: Option<Mono>,
+        /// What all of it waits for, where it is one thing.
+        on: Option<WaitsOn>,
+    },
+    /// Nothing is left to do.
+    Done,
+}
+
+impl Engine {
+    /// Whether there is anything left to do. For a one-shot run, a page that has failed too often is left.
+    pub fn rest(&self, now: Now) -> Rest {
+        let busy = !self.jobs.is_empty() || !self.stores.is_empty() || !self.outbox.is_empty();
+        if busy || self.slot != Slot::None || self.unsaved.due().is_some() {
+            return Rest::Busy;
+        }
+        if self.root != RootHealth::Ok {
+            return Rest::Done;
+        }
+        let opening = self.list_wanted == ListWanted::Opening || self.list.is_some();
+        if !opening && !self.due.is_empty() {
+            return Rest::Busy;
+        }
+        let waiting: Vec<&Entry> = self.entries.values().filter(|entry| still_waits(entry)).collect();
+        if waiting.is_empty() && !opening {
+            return Rest::Done;
+        }
+        let held = (now.mono.0 < self.setting.hold_ms).then_some(Mono(self.setting.hold_ms));
+        let lane = self.wanted_lane();
+        let waits = lane.and_then(|lane| self.gates.waits(now.mono, lane));
+        let wants = lane.is_some() && waits.is_none() && held.is_none();
+        if wants && self.list_retry.is_none() {
+            return Rest::Busy;
+        }
+        Rest::Waiting { until: self.wakeup(now), on: waits.map(|waits| waits.on) }
+    }
+
+    /// Whether the first round has been planned.
+    pub fn is_planned(&self) -> bool {
+        self.planned_once && self.due.is_empty()
+    }
+
+    /// Nothing more is sent: what was kept back for a look that did not come is decided on what is known.
+    pub fn give_up(&mut self, now: Now) {
+        self.list_wanted = ListWanted::No;
+        while self.may_plan() && !self.due.is_empty() {
+            self.plan_due(now);
+        }
+    }
+
+    /// Whether a document is among those that this run is about.
+    pub(super) fn in_scope(&self, path: &DocPath) -> bool {
+        let scope = &self.setting.scope;
+        scope.is_empty() || scope.iter().any(|part| path.as_path().starts_with(part.as_path()))
+    }
+
+    /// How everything stands.
+    pub fn summary(&self, now: Now) -> Summary {
+        let waits = self.wanted_lane().and_then(|lane| self.gates.waits(now.mono, lane));
+        let mut pages: Vec<PageReport> = self.entries.iter().map(|(id, e)| self.report(now, id, e)).collect();
+
+        pages.extend(self.loose.iter().map(|(path, loose)| loose_report(path, loose)));
+        pages.retain(|page| self.in_scope(&page.path));
+        pages.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut counts = Counts::default();
+        for page in &pages {
+            *counts.of(page.state) += 1;
+        }
+        Summary {
+            hub: self.gates.health(now),
+            root: self.root.clone(),
+            counts,
+            pages,
+            requests: self.requests.clone(),
+            waits,
+        }
+    }
+
+    fn report(&self, now: Now, id: &PageId, entry: &Entry) -> PageReport {
+        let mut standing = entry.standing.clone();
+        if entry.found.is_none() || self.root != RootHealth::Ok {
+            standing = self.unread(entry);
+        } else if matches!(standing.state, State::Pending | State::Failed) && standing.reason.is_none() {
+            // Both lanes wait for the same but for the part of the day that is kept for edits.
+            let waits = self.gates.waits(now.mono, entry.lane);
+            standing.reason = waits.map(|waits| waits.reason);
+        }
+        let trouble = entry.record.trouble.as_ref();
+        let base = entry.record.base.as_ref();
+        let live = entry.record.seen.as_ref().is_some_and(|seen| seen.version.is_some());
+        let draft = matches!(&entry.found, Some(Found::Document(document)) if document.status == Status::Draft);
+        let was_ours = base.is_some_and(|base| base.live.is_some());
+        PageReport {
+            path: entry.path.clone(),
+            page_id: Some(id.clone()),
+            title: entry.title(),
+            state: standing.state,
+            draft: standing.draft,
+            reason: standing.reason,
+            remote_version: standing.remote_version,
+            last_synced_at: base.map(|base| base.at),
+            attempts: trouble.map_or(0, |trouble| trouble.attempts),
+            next_attempt_at: trouble.map(|trouble| trouble.next),
+            planned: entry.planned.clone(),
+            still_live: if draft && live && was_ours { StillLive::Yes } else { StillLive::No },
+            rule: standing.rule,
+        }
+    }
+
+    /// How a page is reported whose file was not read, or whose root is in question.
+    fn unread(&self, entry: &Entry) -> Standing {
+        let reason = match &self.root {
+            RootHealth::Missing(why) => Some(Reason::new(Code::RootMissing, why.clone())),
+            RootHealth::Changed { known, found } => Some(Reason::new(
+                Code::AnotherRoot,
+                format!(
+                    "only {found} of {known} known documents are in this folder; if that is right: hubsync sync --confirm-root"
+                ),
+            )),
+            RootHealth::Ok => None,
+        };
+        match (&entry.record.base, &reason) {
+            (_, Some(_)) | (None, _) => Standing::pending("", reason),
+            (Some(base), None) => Standing::in_step("", RemoteDraft::None, base.version),
+        }
+    }
+}
+
+impl Counts {
+    fn of(&mut self, state: State) -> &mut usize {
+        match state {
+            State::InStep => &mut self.in_step,
+            State::Pending => &mut self.pending,
+            State::Failed => &mut self.failed,
+            State::Blocked => &mut self.blocked,
+            State::Conflict => &mut self.conflict,
+            State::Drifted => &mut self.drifted,
+            State::Orphaned => &mut self.orphaned,
+            State::Skipped => &mut self.skipped,
+        }
+    }
+}
+
+/// Whether a one-shot run has something to wait for with this page.
+fn still_waits(entry: &Entry) -> bool {
+    match entry.life {
+        Life::Wants(_) | Life::Waiting(_) => entry.standing.state == State::Pending,
+        Life::Due | Life::InFlight => true,
+        Life::Idle => false,
+    }
+}
+
+fn loose_report(path: &DocPath, loose: &Loose) -> PageReport {
+    PageReport {
+        path: path.clone(),
+        page_id: None,
+        title: loose.title.clone(),
+        state: loose.reason.code.held_state(),
+        draft: RemoteDraft::None,
+        reason: Some(loose.reason.clone()),
+        remote_version: None,
+        last_synced_at: None,
+        attempts: 0,
+        next_attempt_at: None,
+        planned: None,
+        still_live: StillLive::No,
+        rule: "",
+    }
+}
