@@ -6,3 +6,4 @@ pub mod page;
 pub mod policy;
 pub mod reason;
 pub mod reconcile;
+pub mod state;

@@ -1,0 +1,188 @@
+//! The state file: what is remembered of each page, of each file, of the hub and of the daemon, and the log.
+//!
+//! Promises: a change is stored whole or not at all, its backups before it; what `load` answers is what was committed; a
+//! file that can't be trusted is moved aside when it is opened. One writer: whoever holds the [`Lock`](super::lock::Lock).
+//! Any number of readers beside it.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use serde::{Deserialize, Serialize};
+
+use super::backups::Backups;
+pub use super::database::Was;
+use super::database::{self, Kind};
+use super::error::StateError;
+use super::rows::{self, Fault, facts};
+use crate::engine::change::{Change, HubHealth, LogEntry, Marks, PageChange};
+use crate::page::{DocPath, PageId, Wall};
+use crate::reconcile::names::Names;
+use crate::reconcile::page_record::PageRecord;
+
+/// "hubs": the state of one root.
+const KIND: Kind = Kind { application_id: 0x6875_6273, version: 1, schema: rows::SCHEMA };
+
+/// The state file of one root, open.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    db: Connection,
+}
+
+/// What opening the state file answers.
+#[derive(Debug)]
+pub struct Opened {
+    /// The file, ready to be written.
+    pub store: Store,
+    /// What was found in its place.
+    pub was: Was,
+}
+
+/// All that the engine begins with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loaded {
+    /// Every known page, with the path of its document.
+    pub pages: Vec<(PageId, DocPath, PageRecord)>,
+    /// How far the lists of pages were read.
+    pub marks: Marks,
+    /// The tables of names.
+    pub names: Names,
+    /// How the hub stood.
+    pub hub: HubHealth,
+    /// The daemon that wrote last. Whether it still runs, the lock tells.
+    pub daemon: Option<Daemon>,
+}
+
+/// A daemon, as `status` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Daemon {
+    /// Its process.
+    pub pid: u32,
+    /// When it started.
+    pub since: Wall,
+    /// Whether its first scan has been planned.
+    pub planned: bool,
+}
+
+/// What `local/` last saw of one file, in a form of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Which file.
+    pub path: DocPath,
+    /// One JSON value; not looked into.
+    pub json: String,
+}
+
+impl Store {
+    /// Opens the state file, made where it is missing. A damaged one is moved aside and a fresh one made.
+    pub fn open(path: &Path) -> Result<Opened, StateError> {
+        let (db, was) = database::open(path, &KIND, verify)?;
+        Ok(Opened { store: Self { path: path.to_owned(), db }, was })
+    }
+
+    /// Opens the state file for reading, beside a daemon or without write right; `None` where there is none yet. Moves
+    /// nothing aside: a damaged one is an error.
+    pub fn read_only(path: &Path) -> Result<Option<Self>, StateError> {
+        Ok(database::open_read_only(path, &KIND)?.map(|db| Self { path: path.to_owned(), db }))
+    }
+
+    /// Reads all but the files and the log, as of one moment.
+    pub fn load(&mut self) -> Result<Loaded, StateError> {
+        self.transact(TransactionBehavior::Deferred, |tx| load(tx))
+    }
+
+    /// Stores a change: first its backups as files, then all the rest in one transaction. `Ok` means that it is on the disk.
+    pub fn commit(&mut self, change: &Change, backups: &Backups) -> Result<(), StateError> {
+        if change.is_empty() {
+            return Ok(());
+        }
+        for backup in &change.backups {
+            backups.write(backup)?;
+        }
+        self.transact(TransactionBehavior::Immediate, |tx| store(tx, change))
+    }
+
+    /// What was last seen of every file.
+    pub fn files(&mut self) -> Result<Vec<FileEntry>, StateError> {
+        rows::files(&self.db).map_err(|fault| explain(&self.path, fault))
+    }
+
+    /// Keeps what is new of files, and nothing of those that are gone.
+    pub fn put_files(&mut self, put: &[FileEntry], gone: &[DocPath]) -> Result<(), StateError> {
+        if put.is_empty() && gone.is_empty() {
+            return Ok(());
+        }
+        self.transact(TransactionBehavior::Immediate, |tx| rows::put_files(tx, put, gone))
+    }
+
+    /// Says which daemon holds the state; `None` when it ends.
+    pub fn set_daemon(&mut self, daemon: Option<Daemon>) -> Result<(), StateError> {
+        self.transact(TransactionBehavior::Immediate, |tx| rows::put_fact(tx, facts::DAEMON, &daemon))
+    }
+
+    /// The last lines of the log, newest first.
+    pub fn log(&mut self, limit: usize) -> Result<Vec<LogEntry>, StateError> {
+        rows::log(&self.db, limit).map_err(|fault| explain(&self.path, fault))
+    }
+
+    fn transact<T>(
+        &mut self,
+        behavior: TransactionBehavior,
+        act: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StateError> {
+        let path = &self.path;
+        let tx = self.db.transaction_with_behavior(behavior).map_err(|e| StateError::sqlite(path, e))?;
+        let out = act(&tx).map_err(|fault| explain(path, fault))?;
+        tx.commit().map_err(|e| StateError::sqlite(path, e))?;
+        Ok(out)
+    }
+}
+
+fn load(db: &Connection) -> Result<Loaded, Fault> {
+    Ok(Loaded {
+        pages: rows::pages(db)?,
+        marks: rows::fact(db, facts::MARKS)?.unwrap_or_default(),
+        names: rows::fact(db, facts::NAMES)?.unwrap_or_default(),
+        hub: rows::fact(db, facts::HUB)?.unwrap_or_default(),
+        daemon: rows::fact::<Option<Daemon>>(db, facts::DAEMON)?.flatten(),
+    })
+}
+
+fn store(db: &Connection, change: &Change) -> Result<(), Fault> {
+    for (id, page) in &change.pages {
+        match page {
+            PageChange::Put { path, record } => rows::put_page(db, id, path, record)?,
+            PageChange::Forget => rows::forget_page(db, id)?,
+        }
+    }
+    if let Some(marks) = &change.marks {
+        rows::put_fact(db, facts::MARKS, marks)?;
+    }
+    if let Some(names) = &change.names {
+        rows::put_fact(db, facts::NAMES, names)?;
+    }
+    if let Some(hub) = &change.hub {
+        rows::put_fact(db, facts::HUB, hub)?;
+    }
+    rows::append_log(db, &change.log)
+}
+
+/// Reads every row once: one that was changed by something else is found before anything rests on it.
+fn verify(db: &Connection, path: &Path) -> Result<(), StateError> {
+    let read = || {
+        load(db)?;
+        rows::files(db)?;
+        rows::log(db, usize::MAX)
+    };
+    read().map(drop).map_err(|fault| explain(path, fault))
+}
+
+fn explain(path: &Path, fault: Fault) -> StateError {
+    match fault {
+        Fault::Sql(error) => StateError::sqlite(path, error),
+        Fault::Row(what) => StateError::Damaged { path: path.to_owned(), what },
+    }
+}
+
+#[cfg(test)]
+mod tests;
