@@ -10,6 +10,7 @@ use crate::source::SourceFile;
 
 /// Every room with its floor, from the ground.
 const ROOMS: &[(&str, u8)] = &[
+    ("reason", 0),
     ("page", 0),
     ("policy", 0),
     ("pace", 0),
@@ -45,7 +46,7 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
 ];
 
 /// The rooms that decide: same input, same answer, nothing touched.
-pub const PURE: &[&str] = &["page", "policy", "pace", "document", "reconcile", "engine"];
+pub const PURE: &[&str] = &["reason", "page", "policy", "pace", "document", "reconcile", "engine"];
 
 /// The dependencies that only compute. Any other in Cargo.toml is closed to the pure rooms, new ones too.
 const PURE_CRATES: &[&str] = &[

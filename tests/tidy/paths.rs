@@ -135,7 +135,7 @@ impl Reader<'_> {
         if segments.len() < 2 && place == Place::Code {
             return;
         }
-        if let Some(segments) = self.from_root(segments) {
+        if let Some(segments) = self.rooted(segments) {
             let line = self.tokens.get(at).map_or(0, |token| token.line);
             self.found.push(NamedPath {
                 segments,
@@ -146,7 +146,7 @@ impl Reader<'_> {
     }
 
     /// Resolves `self`, `super` and the crate's own name; `None` where there is nothing to resolve.
-    fn from_root(&self, segments: Vec<String>) -> Option<Vec<String>> {
+    fn rooted(&self, segments: Vec<String>) -> Option<Vec<String>> {
         let first = segments.first()?.as_str();
         if first == "hubsync" {
             return Some(with_crate(&segments[1..]));
