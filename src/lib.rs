@@ -1,3 +1,8 @@
-//! hubsync.
+//! hubsync keeps the pages of a hosted knowledge hub in step with a folder of Markdown files.
 
+pub mod engine;
 pub mod output;
+pub mod page;
+pub mod policy;
+pub mod reason;
+pub mod reconcile;

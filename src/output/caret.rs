@@ -55,20 +55,14 @@ pub fn render(located: &Located<'_>, paint: Paint) -> String {
         Severity::Warning => Level::WARNING,
     };
     let path = Shown::new(located.path).to_string();
-    let title = level
-        .primary_title(Shown::new(located.message).to_string())
-        .id(Shown::new(located.code).to_string());
+    let title = level.primary_title(Shown::new(located.message).to_string()).id(Shown::new(located.code).to_string());
     let renderer = match paint {
         Paint::Plain => Renderer::plain(),
         Paint::Coloured => Renderer::styled(),
     };
-    let help = located
-        .suggestion
-        .map(|suggestion| Level::HELP.message(Shown::new(suggestion).to_string()));
+    let help = located.suggestion.map(|suggestion| Level::HELP.message(Shown::new(suggestion).to_string()));
     if located.source.is_empty() {
-        let origin = Origin::path(path)
-            .line(located.line)
-            .char_column(located.column);
+        let origin = Origin::path(path).line(located.line).char_column(located.column);
         return renderer.render(&[title.element(origin).elements(help)]);
     }
     let line = shown_line(located.source, &located.span);
@@ -85,19 +79,11 @@ pub fn render(located: &Located<'_>, paint: Paint) -> String {
 fn with_column_of_file(rendered: &str, located: &Located<'_>, shown_column: usize) -> String {
     let shown = format!(":{}:{shown_column}", located.line);
     let title_end = rendered.find('\n').unwrap_or(0);
-    let origin_end = rendered[title_end..]
-        .match_indices('\n')
-        .nth(1)
-        .map_or(rendered.len(), |(at, _)| title_end + at);
+    let origin_end = rendered[title_end..].match_indices('\n').nth(1).map_or(rendered.len(), |(at, _)| title_end + at);
     match rendered[title_end..origin_end].rfind(&shown) {
         Some(at) => {
             let (before, after) = rendered.split_at(title_end + at);
-            format!(
-                "{before}:{}:{}{}",
-                located.line,
-                located.column,
-                &after[shown.len()..]
-            )
+            format!("{before}:{}:{}{}", located.line, located.column, &after[shown.len()..])
         }
         None => rendered.to_owned(),
     }
@@ -114,24 +100,14 @@ struct ShownLine {
 fn shown_line(source: &str, place: &Range<usize>) -> ShownLine {
     let start = source.floor_char_boundary(place.start.min(source.len()));
     let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
-    let line_end = source[start..]
-        .find('\n')
-        .map_or(source.len(), |length| start + length);
+    let line_end = source[start..].find('\n').map_or(source.len(), |length| start + length);
     let line = source[line_start..line_end].trim_end_matches('\r');
     // Both ends are clipped to the line, and an end before its start becomes a point.
     let start = (start - line_start).min(line.len());
-    let end = line.floor_char_boundary(
-        place
-            .end
-            .saturating_sub(line_start)
-            .clamp(start, line.len()),
-    );
+    let end = line.floor_char_boundary(place.end.saturating_sub(line_start).clamp(start, line.len()));
     let neighbourhood = neighbourhood(line, start);
 
-    let mut shown = ShownLine {
-        text: String::new(),
-        span: 0..0,
-    };
+    let mut shown = ShownLine { text: String::new(), span: 0..0 };
     if neighbourhood.start > 0 {
         shown.text.push('…');
     }
@@ -162,16 +138,8 @@ fn shown_line(source: &str, place: &Range<usize>) -> ShownLine {
 
 /// The bytes of `line` that are near `place`.
 fn neighbourhood(line: &str, place: usize) -> Range<usize> {
-    let first = line[..place]
-        .char_indices()
-        .rev()
-        .take(NEIGHBOURHOOD)
-        .last()
-        .map_or(place, |(at, _)| at);
-    let last = line[place..]
-        .char_indices()
-        .nth(NEIGHBOURHOOD)
-        .map_or(line.len(), |(length, _)| place + length);
+    let first = line[..place].char_indices().rev().take(NEIGHBOURHOOD).last().map_or(place, |(at, _)| at);
+    let last = line[place..].char_indices().nth(NEIGHBOURHOOD).map_or(line.len(), |(length, _)| place + length);
     first..last
 }
 
@@ -188,12 +156,7 @@ mod tests {
             path: "sales/pricing.md",
             source,
             line: source[..span.start].matches('\n').count() + 1,
-            column: source[..span.start]
-                .chars()
-                .rev()
-                .take_while(|c| *c != '\n')
-                .count()
-                + 1,
+            column: source[..span.start].chars().rev().take_while(|c| *c != '\n').count() + 1,
             span,
             severity: Severity::Warning,
             code: "front_matter",
@@ -232,10 +195,7 @@ warning[front_matter]: `staus` is no key of hubsync
 
     #[test]
     fn an_error_says_error() {
-        let located = Located {
-            severity: Severity::Error,
-            ..located(SOURCE, span_of(SOURCE, "staus"))
-        };
+        let located = Located { severity: Severity::Error, ..located(SOURCE, span_of(SOURCE, "staus")) };
         assert!(render(&located, Paint::Plain).starts_with("error[front_matter]: "));
     }
 
@@ -246,11 +206,7 @@ warning[front_matter]: `staus` is no key of hubsync
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[3], r"1 | title: \u{1b}[2J\u{202e}x bad");
         assert_eq!(lines[4].find("^^^"), lines[3].find("bad"));
-        assert!(
-            lines[1].ends_with("pricing.md:1:15"),
-            "the position is that of the file: {}",
-            lines[1]
-        );
+        assert!(lines[1].ends_with("pricing.md:1:15"), "the position is that of the file: {}", lines[1]);
     }
 
     #[test]
@@ -272,15 +228,9 @@ warning[front_matter]: `staus` is no key of hubsync
 
     #[test]
     fn without_a_text_the_position_is_still_told() {
-        let located = Located {
-            source: "",
-            ..located(SOURCE, span_of(SOURCE, "staus"))
-        };
+        let located = Located { source: "", ..located(SOURCE, span_of(SOURCE, "staus")) };
         let shown = render(&located, Paint::Plain);
-        assert!(
-            shown.contains("sales/pricing.md:3:1") && shown.contains("did you mean"),
-            "{shown}"
-        );
+        assert!(shown.contains("sales/pricing.md:3:1") && shown.contains("did you mean"), "{shown}");
     }
 
     #[test]
@@ -291,13 +241,7 @@ warning[front_matter]: `staus` is no key of hubsync
 
     #[test]
     fn a_place_over_several_lines_is_shown_on_its_first() {
-        assert_eq!(
-            shown_line("one two\nthree", &(4..13)),
-            ShownLine {
-                text: "one two".into(),
-                span: 4..7
-            }
-        );
+        assert_eq!(shown_line("one two\nthree", &(4..13)), ShownLine { text: "one two".into(), span: 4..7 });
     }
 
     proptest! {

@@ -85,60 +85,30 @@ mod tests {
 
     #[test]
     fn ordinary_text_is_shown_as_it_is() {
-        for text in [
-            "Pricing objections",
-            "Größe — 日本語 ❤️",
-            r"C:\plans",
-            "",
-            "été",
-        ] {
+        for text in ["Pricing objections", "Größe — 日本語 ❤️", r"C:\plans", "", "été"] {
             assert_eq!(Shown::new(text).to_string(), text);
         }
     }
 
     #[test]
     fn a_title_can_neither_clear_the_screen_nor_start_a_new_line() {
-        assert_eq!(
-            Shown::new("a\u{1b}[2J\u{7}b").to_string(),
-            r"a\u{1b}[2J\u{7}b"
-        );
-        assert_eq!(
-            Shown::new("one\r\ntwo\tthree").to_string(),
-            r"one\r\ntwo\tthree"
-        );
-        assert_eq!(
-            Shown::new("\u{9b}31m\u{7f}").to_string(),
-            r"\u{9b}31m\u{7f}"
-        );
-        assert_eq!(
-            Shown::new("a\u{2028}b\u{2029}c\u{85}").to_string(),
-            r"a\u{2028}b\u{2029}c\u{85}"
-        );
+        assert_eq!(Shown::new("a\u{1b}[2J\u{7}b").to_string(), r"a\u{1b}[2J\u{7}b");
+        assert_eq!(Shown::new("one\r\ntwo\tthree").to_string(), r"one\r\ntwo\tthree");
+        assert_eq!(Shown::new("\u{9b}31m\u{7f}").to_string(), r"\u{9b}31m\u{7f}");
+        assert_eq!(Shown::new("a\u{2028}b\u{2029}c\u{85}").to_string(), r"a\u{2028}b\u{2029}c\u{85}");
     }
 
     #[test]
     fn a_name_can_neither_be_turned_round_nor_hide_a_letter() {
         assert_eq!(Shown::new("gpj.\u{202e}dm").to_string(), r"gpj.\u{202e}dm");
-        assert_eq!(
-            Shown::new("\u{2066}x\u{2069}").to_string(),
-            r"\u{2066}x\u{2069}"
-        );
-        assert_eq!(
-            Shown::new("pay\u{200b}roll\u{feff}").to_string(),
-            r"pay\u{200b}roll\u{feff}"
-        );
+        assert_eq!(Shown::new("\u{2066}x\u{2069}").to_string(), r"\u{2066}x\u{2069}");
+        assert_eq!(Shown::new("pay\u{200b}roll\u{feff}").to_string(), r"pay\u{200b}roll\u{feff}");
     }
 
     #[test]
     fn long_text_is_cut_and_says_so() {
-        assert_eq!(
-            Shown::new(&"é".repeat(LONGEST)).to_string(),
-            "é".repeat(LONGEST)
-        );
-        assert_eq!(
-            Shown::new(&"é".repeat(LONGEST + 1)).to_string(),
-            format!("{}…", "é".repeat(LONGEST))
-        );
+        assert_eq!(Shown::new(&"é".repeat(LONGEST)).to_string(), "é".repeat(LONGEST));
+        assert_eq!(Shown::new(&"é".repeat(LONGEST + 1)).to_string(), format!("{}…", "é".repeat(LONGEST)));
     }
 
     #[test]
@@ -164,8 +134,7 @@ mod tests {
             Just('\u{feff}'),
             Just('\u{e0041}'),
         ];
-        proptest::collection::vec(nasty, 0..700)
-            .prop_map(|characters| characters.into_iter().collect())
+        proptest::collection::vec(nasty, 0..700).prop_map(|characters| characters.into_iter().collect())
     }
 
     proptest! {

@@ -69,12 +69,8 @@ impl Progress {
             Paint::Plain => "{bar:24} {msg}",
             Paint::Coloured => "{bar:24.green} {msg}",
         };
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self {
-            bar: ProgressBar::with_draw_target(Some(0), target)
-                .with_style(style.progress_chars("━╸─")),
-        }
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self { bar: ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("━╸─")) }
     }
 
     /// Shows where the round stands.
@@ -104,11 +100,7 @@ fn message(tally: &Tally<'_>) -> String {
     match &tally.waiting {
         Waiting::Nothing => done,
         Waiting::ForAnswer(count) => format!("{done}, {count} with the hub"),
-        Waiting::Until {
-            count,
-            time,
-            reason,
-        } => format!("{done}, {count} waiting until {time} for {reason}"),
+        Waiting::Until { count, time, reason } => format!("{done}, {count} waiting until {time} for {reason}"),
     }
 }
 
@@ -156,50 +148,26 @@ mod tests {
     }
 
     fn waiting() -> Tally<'static> {
-        let waiting = Waiting::Until {
-            count: 3,
-            time: Shown::new("14:05:10"),
-            reason: Shown::new("the minute's\u{1b} budget"),
-        };
-        Tally {
-            done: 9,
-            total: 12,
-            waiting,
-        }
+        let waiting =
+            Waiting::Until { count: 3, time: Shown::new("14:05:10"), reason: Shown::new("the minute's\u{1b} budget") };
+        Tally { done: 9, total: 12, waiting }
     }
 
     #[test]
     fn a_terminal_sees_what_is_done_what_waits_and_until_when() {
         let paper = Paper::default();
-        let progress = Progress::on(
-            ProgressDrawTarget::term_like(Box::new(paper.clone())),
-            Paint::Plain,
-        );
+        let progress = Progress::on(ProgressDrawTarget::term_like(Box::new(paper.clone())), Paint::Plain);
         progress.show(&waiting());
         let drawn = paper.0.lock().unwrap().clone();
-        assert!(
-            drawn.contains(r"9 of 12 done, 3 waiting until 14:05:10 for the minute's\u{1b} budget"),
-            "{drawn}"
-        );
+        assert!(drawn.contains(r"9 of 12 done, 3 waiting until 14:05:10 for the minute's\u{1b} budget"), "{drawn}");
         assert!(!drawn.contains('\u{1b}'), "{drawn:?}");
         assert!(drawn.contains("━━━"), "{drawn}");
     }
 
     #[test]
     fn nothing_is_said_of_waiting_where_nothing_waits() {
-        assert_eq!(
-            message(&Tally {
-                done: 1,
-                total: 2,
-                waiting: Waiting::Nothing
-            }),
-            "1 of 2 done"
-        );
-        let asking = Tally {
-            done: 1,
-            total: 4,
-            waiting: Waiting::ForAnswer(2),
-        };
+        assert_eq!(message(&Tally { done: 1, total: 2, waiting: Waiting::Nothing }), "1 of 2 done");
+        let asking = Tally { done: 1, total: 4, waiting: Waiting::ForAnswer(2) };
         assert_eq!(message(&asking), "1 of 4 done, 2 with the hub");
     }
 

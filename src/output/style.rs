@@ -150,11 +150,7 @@ fn paint_of(choice: ColorChoice) -> Paint {
 }
 
 fn deliver(stream: &mut impl Write, text: &str) -> io::Result<Delivery> {
-    Delivery::of(
-        stream
-            .write_all(text.as_bytes())
-            .and_then(|()| stream.flush()),
-    )
+    Delivery::of(stream.write_all(text.as_bytes()).and_then(|()| stream.flush()))
 }
 
 #[cfg(test)]
@@ -177,10 +173,7 @@ mod tests {
 
     #[test]
     fn a_reader_who_leaves_is_no_error_and_a_full_disk_is() {
-        assert_eq!(
-            deliver(&mut Failing(io::ErrorKind::BrokenPipe), "text").unwrap(),
-            Delivery::ReaderGone
-        );
+        assert_eq!(deliver(&mut Failing(io::ErrorKind::BrokenPipe), "text").unwrap(), Delivery::ReaderGone);
         let error = deliver(&mut Failing(io::ErrorKind::StorageFull), "text").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
@@ -188,10 +181,7 @@ mod tests {
     #[test]
     fn text_arrives_whole() {
         let mut stream = Vec::new();
-        assert_eq!(
-            deliver(&mut stream, "in step\n").unwrap(),
-            Delivery::Complete
-        );
+        assert_eq!(deliver(&mut stream, "in step\n").unwrap(), Delivery::Complete);
         assert_eq!(stream, b"in step\n");
     }
 

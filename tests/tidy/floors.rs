@@ -33,16 +33,8 @@ const ROOMS: &[(&str, u8)] = &[
 
 /// Rooms on one floor of which the first may know the second, and why.
 const NEIGHBOURS: &[(&str, &str, &str)] = &[
-    (
-        "policy",
-        "page",
-        "rules are about pages, so they use their words",
-    ),
-    (
-        "main",
-        "cli",
-        "the program begins by reading what was typed",
-    ),
+    ("policy", "page", "rules are about pages, so they use their words"),
+    ("main", "cli", "the program begins by reading what was typed"),
 ];
 
 /// The rooms that decide: same input, same answer, nothing touched.
@@ -96,13 +88,7 @@ pub fn check(files: &[SourceFile], crates: &[String]) -> Vec<Finding> {
     for file in files {
         let room = file.segments()[0];
         if floor(room).is_none() {
-            findings.push(finding(
-                file,
-                1,
-                "unknown room",
-                room.to_owned(),
-                "give it a floor in tests/tidy/floors.rs",
-            ));
+            findings.push(finding(file, 1, "unknown room", room.to_owned(), "give it a floor in tests/tidy/floors.rs"));
             continue;
         }
         let paths = paths_of(file);
@@ -123,10 +109,7 @@ pub fn check(files: &[SourceFile], crates: &[String]) -> Vec<Finding> {
 }
 
 fn floor(room: &str) -> Option<u8> {
-    ROOMS
-        .iter()
-        .find(|(name, _)| *name == room)
-        .map(|(_, floor)| *floor)
+    ROOMS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
 }
 
 /// The arrow that a path of this crate draws.
@@ -135,56 +118,25 @@ fn arrow<'a>(file: &'a SourceFile, from: &'a str, path: &NamedPath) -> Result<Ar
     let to = path.segments.get(1).map_or("", String::as_str);
     if floor(to).is_none() {
         let what = format!("`{}` leads to no room", path.segments.join("::"));
-        return Err(finding(
-            file,
-            path.line,
-            "root import",
-            what,
-            "import from the room that owns it",
-        ));
+        return Err(finding(file, path.line, "root import", what, "import from the room that owns it"));
     }
-    Ok(Arrow {
-        from,
-        to: to.to_owned(),
-        path: &file.path,
-        line: path.line,
-    })
+    Ok(Arrow { from, to: to.to_owned(), path: &file.path, line: path.line })
 }
 
 fn judge(arrow: &Arrow<'_>) -> Option<Finding> {
     let (from, to) = (floor(arrow.from)?, floor(&arrow.to)?);
-    let known = NEIGHBOURS
-        .iter()
-        .any(|(room, neighbour, _)| *room == arrow.from && *neighbour == arrow.to);
+    let known = NEIGHBOURS.iter().any(|(room, neighbour, _)| *room == arrow.from && *neighbour == arrow.to);
     let (rule, cure) = if arrow.from == "sandbox" {
-        (
-            "sandbox",
-            "the stand-in hub is written from the vendor's description alone: give it its own type",
-        )
+        ("sandbox", "the stand-in hub is written from the vendor's description alone: give it its own type")
     } else if to > from {
-        (
-            "floors",
-            "no arrow runs up: move what is shared to the lower room, or hand it in as a value",
-        )
+        ("floors", "no arrow runs up: move what is shared to the lower room, or hand it in as a value")
     } else if to == from && !known {
-        (
-            "neighbours",
-            "move what is shared a floor down, or list the pair with its reason in tests/tidy/floors.rs",
-        )
+        ("neighbours", "move what is shared a floor down, or list the pair with its reason in tests/tidy/floors.rs")
     } else {
         return None;
     };
-    let what = format!(
-        "{} (floor {from}) imports {} (floor {to})",
-        arrow.from, arrow.to
-    );
-    Some(Finding {
-        path: arrow.path.to_owned(),
-        line: arrow.line,
-        rule,
-        what,
-        cure,
-    })
+    let what = format!("{} (floor {from}) imports {} (floor {to})", arrow.from, arrow.to);
+    Some(Finding { path: arrow.path.to_owned(), line: arrow.line, rule, what, cure })
 }
 
 /// Arrows that lead back to where they came from.
@@ -206,10 +158,7 @@ fn circles(arrows: &[Arrow<'_>]) -> Vec<Finding> {
         path: arrow.path.to_owned(),
         line: arrow.line,
         rule: "circle",
-        what: format!(
-            "{} imports {}, which leads back to {}",
-            arrow.from, arrow.to, arrow.from
-        ),
+        what: format!("{} imports {}, which leads back to {}", arrow.from, arrow.to, arrow.from),
         cure: "turn one arrow round, or move what both need a floor down",
     };
     arrows.iter().filter(on_circle).map(circle).collect()
@@ -220,42 +169,21 @@ fn outside(file: &SourceFile, path: &NamedPath, crates: &[String]) -> Option<Fin
     let first = path.segments[0].as_str();
     let foreign = crates.iter().any(|name| name == first) && !PURE_CRATES.contains(&first);
     let spelled = path.segments.join("::");
-    let reaches = OUTSIDE
-        .iter()
-        .any(|outside| leads_to(&spelled, outside, path.place));
+    let reaches = OUTSIDE.iter().any(|outside| leads_to(&spelled, outside, path.place));
     (foreign || reaches).then(|| {
         let what = format!("`{spelled}` in a pure room");
-        finding(
-            file,
-            path.line,
-            "pure",
-            what,
-            "decide on a value here; let the shell fetch it and hand it in",
-        )
+        finding(file, path.line, "pure", what, "decide on a value here; let the shell fetch it and hand it in")
     })
 }
 
 /// Whether `spelled` is `outside`, lies in it, or (as an import) is a way to it: `use std::time::*`, `use std::time`.
 fn leads_to(spelled: &str, outside: &str, place: Place) -> bool {
-    let lies_in =
-        |inner: &str, outer: &str| inner == outer || inner.starts_with(&format!("{outer}::"));
+    let lies_in = |inner: &str, outer: &str| inner == outer || inner.starts_with(&format!("{outer}::"));
     let module = spelled.trim_end_matches("::*");
     let is_way = place == Place::Import && module.starts_with("std") && lies_in(outside, module);
     lies_in(spelled, outside) || is_way
 }
 
-fn finding(
-    file: &SourceFile,
-    line: usize,
-    rule: &'static str,
-    what: String,
-    cure: &'static str,
-) -> Finding {
-    Finding {
-        path: file.path.clone(),
-        line,
-        rule,
-        what,
-        cure,
-    }
+fn finding(file: &SourceFile, line: usize, rule: &'static str, what: String, cure: &'static str) -> Finding {
+    Finding { path: file.path.clone(), line, rule, what, cure }
 }

@@ -3,16 +3,8 @@
 //! `floors` names the rooms and which may know which; `form` how a file looks; `source` and `paths` read Rust just well enough
 //! for that. Each finding names file and line, the rule, and the cure. `planted` proves on small trees in memory that every
 //! rule can fail. To add a room, give it a floor in `floors::ROOMS`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that can not read the sources should fail"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "the sources are read from disk"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not read the sources should fail")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the sources are read from disk")]
 
 mod floors;
 mod form;
@@ -37,13 +29,7 @@ struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            path,
-            line,
-            rule,
-            what,
-            cure,
-        } = self;
+        let Self { path, line, rule, what, cure } = self;
         write!(f, "src/{path}:{line}: [{rule}] {what}\n    cure: {cure}")
     }
 }
@@ -61,19 +47,11 @@ fn check(files: &[SourceFile], crates: &[String]) -> Vec<Finding> {
 fn the_house_is_tidy() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = read_tree(&home.join("src"));
-    assert!(
-        !files.is_empty(),
-        "no sources found: the check would prove nothing"
-    );
+    assert!(!files.is_empty(), "no sources found: the check would prove nothing");
     let manifest = std::fs::read_to_string(home.join("Cargo.toml")).unwrap();
     let findings = check(&files, &dependencies(&manifest));
     let report: Vec<String> = findings.iter().map(Finding::to_string).collect();
-    assert!(
-        findings.is_empty(),
-        "{} findings\n\n{}\n",
-        findings.len(),
-        report.join("\n\n")
-    );
+    assert!(findings.is_empty(), "{} findings\n\n{}\n", findings.len(), report.join("\n\n"));
 }
 
 /// Every Rust file under `src`, by its path from there.
@@ -87,10 +65,7 @@ fn read_tree(src: &Path) -> Vec<SourceFile> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let name = path.strip_prefix(src).unwrap().to_str().unwrap().to_owned();
-                files.push(SourceFile::new(
-                    &name,
-                    &std::fs::read_to_string(&path).unwrap(),
-                ));
+                files.push(SourceFile::new(&name, &std::fs::read_to_string(&path).unwrap()));
             }
         }
     }
@@ -105,10 +80,7 @@ fn dependencies(manifest: &str) -> Vec<String> {
     for line in manifest.lines() {
         if line.starts_with('[') {
             inside = line.trim_end_matches(']').ends_with("dependencies") && !line.contains("dev-");
-        } else if let Some((name, _)) = line
-            .split_once('=')
-            .filter(|_| inside && !line.starts_with('#'))
-        {
+        } else if let Some((name, _)) = line.split_once('=').filter(|_| inside && !line.starts_with('#')) {
             names.push(name.trim().replace('-', "_"));
         }
     }

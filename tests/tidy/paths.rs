@@ -21,12 +21,7 @@ pub struct NamedPath {
 
 /// All paths of a file. Those of this crate begin with `crate`, however they were written.
 pub fn paths_of(file: &SourceFile) -> Vec<NamedPath> {
-    let mut reader = Reader {
-        tokens: &file.tokens,
-        module: module_of(file),
-        inline: Vec::new(),
-        found: Vec::new(),
-    };
+    let mut reader = Reader { tokens: &file.tokens, module: module_of(file), inline: Vec::new(), found: Vec::new() };
     let mut at = 0;
     while at < file.tokens.len() {
         at = reader.step(at);
@@ -57,8 +52,7 @@ impl Reader<'_> {
     }
 
     fn is_word(&self, at: usize) -> bool {
-        self.text(at)
-            .starts_with(|character: char| character.is_alphabetic() || character == '_')
+        self.text(at).starts_with(|character: char| character.is_alphabetic() || character == '_')
     }
 
     fn is_separator(&self, at: usize) -> bool {
@@ -69,24 +63,15 @@ impl Reader<'_> {
     fn step(&mut self, at: usize) -> usize {
         self.inline.retain(|(_, end)| *end > at);
         if self.text(at) == "mod" && self.is_word(at + 1) && self.text(at + 2) == "{" {
-            self.inline
-                .push((self.text(at + 1).to_owned(), closing(self.tokens, at + 2)));
+            self.inline.push((self.text(at + 1).to_owned(), closing(self.tokens, at + 2)));
             return at + 3;
         }
         // `use<'a>` is a bound, no import.
         if self.text(at) == "use" && self.text(at + 1) != "<" {
-            let start = if self.is_separator(at + 1) {
-                at + 3
-            } else {
-                at + 1
-            };
+            let start = if self.is_separator(at + 1) { at + 3 } else { at + 1 };
             return self.path(start, &[], Place::Import);
         }
-        if self.is_word(at) {
-            self.path(at, &[], Place::Code)
-        } else {
-            at + 1
-        }
+        if self.is_word(at) { self.path(at, &[], Place::Code) } else { at + 1 }
     }
 
     /// Reads one path, or a group of them, behind `prefix`.
@@ -119,11 +104,7 @@ impl Reader<'_> {
         let end = closing(self.tokens, open);
         let mut at = open + 1;
         while at < end {
-            at = if self.text(at) == "," {
-                at + 1
-            } else {
-                self.path(at, prefix, place)
-            };
+            at = if self.text(at) == "," { at + 1 } else { self.path(at, prefix, place) };
         }
         end + 1
     }
@@ -137,11 +118,7 @@ impl Reader<'_> {
         }
         if let Some(segments) = self.rooted(segments) {
             let line = self.tokens.get(at).map_or(0, |token| token.line);
-            self.found.push(NamedPath {
-                segments,
-                line,
-                place,
-            });
+            self.found.push(NamedPath { segments, line, place });
         }
     }
 
@@ -157,9 +134,7 @@ impl Reader<'_> {
         let mut module: Vec<String> = self.module.clone();
         module.extend(self.inline.iter().map(|(name, _)| name.clone()));
         let mut rest = segments.as_slice();
-        while let Some((first, others)) = rest
-            .split_first()
-            .filter(|(first, _)| *first == "self" || *first == "super")
+        while let Some((first, others)) = rest.split_first().filter(|(first, _)| *first == "self" || *first == "super")
         {
             if first == "super" {
                 module.pop();
@@ -172,9 +147,7 @@ impl Reader<'_> {
 }
 
 fn with_crate(segments: &[String]) -> Vec<String> {
-    std::iter::once("crate".to_owned())
-        .chain(segments.iter().cloned())
-        .collect()
+    std::iter::once("crate".to_owned()).chain(segments.iter().cloned()).collect()
 }
 
 #[cfg(test)]
@@ -182,19 +155,13 @@ mod tests {
     use super::*;
 
     fn paths(path: &str, text: &str) -> Vec<String> {
-        paths_of(&SourceFile::new(path, text))
-            .into_iter()
-            .map(|path| path.segments.join("::"))
-            .collect()
+        paths_of(&SourceFile::new(path, text)).into_iter().map(|path| path.segments.join("::")).collect()
     }
 
     #[test]
     fn groups_globs_renames_and_self_are_spelled_out() {
         assert_eq!(
-            paths(
-                "hub/client.rs",
-                "use a::{self, b::{c as d, e}, f::*}; use ::g; pub(crate) use h as i;"
-            ),
+            paths("hub/client.rs", "use a::{self, b::{c as d, e}, f::*}; use ::g; pub(crate) use h as i;"),
             ["a", "a::b::c", "a::b::e", "a::f::*", "g", "h"]
         );
     }
@@ -202,35 +169,17 @@ mod tests {
     #[test]
     fn super_is_resolved_to_where_it_leads() {
         assert_eq!(
-            paths(
-                "hub/client.rs",
-                "use super::api; use super::super::page::X;"
-            ),
+            paths("hub/client.rs", "use super::api; use super::super::page::X;"),
             ["crate::hub::api", "crate::page::X"]
         );
-        assert_eq!(
-            paths("hub/mod.rs", "use super::page; use self::api;"),
-            ["crate::page", "crate::hub::api"]
-        );
-        assert_eq!(
-            paths(
-                "page.rs",
-                "mod inner { use super::super::hub; } use super::x;"
-            ),
-            ["crate::hub", "crate::x"]
-        );
+        assert_eq!(paths("hub/mod.rs", "use super::page; use self::api;"), ["crate::page", "crate::hub::api"]);
+        assert_eq!(paths("page.rs", "mod inner { use super::super::hub; } use super::x;"), ["crate::hub", "crate::x"]);
     }
 
     #[test]
     fn paths_in_code_count_and_single_names_do_not() {
         let text = "fn f(x: crate::page::PageId) { std::fs::read(y); Vec::<u8>::new(); $crate::hub::z!(); tokio }";
-        assert_eq!(
-            paths("main.rs", text),
-            ["crate::page::PageId", "std::fs::read", "crate::hub::z"]
-        );
-        assert_eq!(
-            paths("main.rs", "fn f() { hubsync::cli::run() }"),
-            ["crate::cli::run"]
-        );
+        assert_eq!(paths("main.rs", text), ["crate::page::PageId", "std::fs::read", "crate::hub::z"]);
+        assert_eq!(paths("main.rs", "fn f() { hubsync::cli::run() }"), ["crate::cli::run"]);
     }
 }

@@ -23,17 +23,9 @@ pub struct SourceFile {
 impl SourceFile {
     pub fn new(path: &str, text: &str) -> Self {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        let (tokens, test_lines) = if is_tests_file(path) {
-            (Vec::new(), lines.len())
-        } else {
-            without_tests(tokens_of(text))
-        };
-        Self {
-            path: path.to_owned(),
-            lines,
-            tokens,
-            test_lines,
-        }
+        let (tokens, test_lines) =
+            if is_tests_file(path) { (Vec::new(), lines.len()) } else { without_tests(tokens_of(text)) };
+        Self { path: path.to_owned(), lines, tokens, test_lines }
     }
 
     /// Folders and stem: `["hub", "client"]` for `hub/client.rs`.
@@ -44,9 +36,7 @@ impl SourceFile {
 
 /// `tests.rs` beside its module, or anything in a folder `tests`.
 fn is_tests_file(path: &str) -> bool {
-    path.trim_end_matches(".rs")
-        .split('/')
-        .any(|segment| segment == "tests")
+    path.trim_end_matches(".rs").split('/').any(|segment| segment == "tests")
 }
 
 /// Cuts a text into tokens. Comments vanish, a string becomes `""`, a character `''`, a lifetime `'`.
@@ -80,25 +70,16 @@ fn token_text(piece: &[char]) -> Option<String> {
 /// The length of the piece of code that `rest` (not empty) begins with.
 fn piece(rest: &[char]) -> usize {
     match rest {
-        ['/', '/', ..] => rest
-            .iter()
-            .position(|character| *character == '\n')
-            .unwrap_or(rest.len()),
+        ['/', '/', ..] => rest.iter().position(|character| *character == '\n').unwrap_or(rest.len()),
         ['/', '*', ..] => block_comment(rest),
         ['"', ..] => string(rest),
         ['\'', '\\', _, after @ ..] => {
-            let closing = after
-                .iter()
-                .position(|character| *character == '\'')
-                .unwrap_or(after.len());
+            let closing = after.iter().position(|character| *character == '\'').unwrap_or(after.len());
             (closing + 4).min(rest.len())
         }
         ['\'', _, '\'', ..] => 3,
         [first, ..] if is_word(*first) => {
-            let word = rest
-                .iter()
-                .position(|character| !is_word(*character))
-                .unwrap_or(rest.len());
+            let word = rest.iter().position(|character| !is_word(*character)).unwrap_or(rest.len());
             match (&rest[..word], rest.get(word)) {
                 (['r'] | ['b', 'r'] | ['c', 'r'], Some('"' | '#')) => raw_string(rest, word),
                 (['b'] | ['c'], Some('"')) => word + string(&rest[word..]),
@@ -138,20 +119,13 @@ fn string(rest: &[char]) -> usize {
 
 /// `prefix` is the length of `r`, `br` or `cr`. A raw identifier (`r#type`) is no string: its prefix is a word of its own.
 fn raw_string(rest: &[char], prefix: usize) -> usize {
-    let hashes = rest[prefix..]
-        .iter()
-        .take_while(|character| **character == '#')
-        .count();
+    let hashes = rest[prefix..].iter().take_while(|character| **character == '#').count();
     if rest.get(prefix + hashes) != Some(&'"') {
         return prefix;
     }
-    let closing: Vec<char> = std::iter::once('"')
-        .chain(std::iter::repeat_n('#', hashes))
-        .collect();
+    let closing: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
     let body = prefix + hashes + 1;
-    let length = rest[body..]
-        .windows(closing.len())
-        .position(|window| window == closing);
+    let length = rest[body..].windows(closing.len()).position(|window| window == closing);
     length.map_or(rest.len(), |length| body + length + closing.len())
 }
 
@@ -174,15 +148,9 @@ fn without_tests(tokens: Vec<Token>) -> (Vec<Token>, usize) {
 
 /// `#[cfg(test)]` or `#[cfg(all(test, …))]`.
 fn is_cfg_test(tokens: &[Token]) -> bool {
-    let begins = |with: &[&str]| {
-        tokens.len() > with.len()
-            && tokens
-                .iter()
-                .zip(with)
-                .all(|(token, text)| token.text == *text)
-    };
-    begins(&["#", "[", "cfg", "(", "test", ")", "]"])
-        || begins(&["#", "[", "cfg", "(", "all", "(", "test"])
+    let begins =
+        |with: &[&str]| tokens.len() > with.len() && tokens.iter().zip(with).all(|(token, text)| token.text == *text);
+    begins(&["#", "[", "cfg", "(", "test", ")", "]"]) || begins(&["#", "[", "cfg", "(", "all", "(", "test"])
 }
 
 /// Behind the item that begins at `at` with its attributes.
@@ -224,27 +192,18 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<String> {
-        tokens_of(text)
-            .into_iter()
-            .map(|token| token.text)
-            .collect()
+        tokens_of(text).into_iter().map(|token| token.text).collect()
     }
 
     #[test]
     fn comments_and_strings_hide_what_they_hold() {
         let text = "a // crate::x\n/* b /* c */ d */ e \"\\\" crate::x\" f r#\"\" crate::x \"# g b\"y\" h br\"z\"";
-        assert_eq!(
-            words(text),
-            ["a", "e", "\"\"", "f", "\"\"", "g", "\"\"", "h", "\"\""]
-        );
+        assert_eq!(words(text), ["a", "e", "\"\"", "f", "\"\"", "g", "\"\"", "h", "\"\""]);
     }
 
     #[test]
     fn a_quote_is_a_character_or_a_lifetime() {
-        assert_eq!(
-            words("'\"' '\\'' '\\u{1b}' &'a x"),
-            ["''", "''", "''", "&", "'", "a", "x"]
-        );
+        assert_eq!(words("'\"' '\\'' '\\u{1b}' &'a x"), ["''", "''", "''", "&", "'", "a", "x"]);
         assert_eq!(words("r#type"), ["r", "#", "type"]);
     }
 
@@ -259,17 +218,9 @@ mod tests {
     fn code_for_tests_is_left_out_and_counted() {
         let text = "a;\n#[cfg(test)]\nuse b::{c, d};\n#[cfg(test)]\n#[path = \"x\"]\nmod tests {\n fn e() {}\n}\nf;";
         let file = SourceFile::new("page.rs", text);
-        let words: Vec<&str> = file
-            .tokens
-            .iter()
-            .map(|token| token.text.as_str())
-            .collect();
+        let words: Vec<&str> = file.tokens.iter().map(|token| token.text.as_str()).collect();
         assert_eq!(words, ["a", ";", "f", ";"]);
         assert_eq!(file.test_lines, 7);
-        assert!(
-            SourceFile::new("engine/tests.rs", "use a;")
-                .tokens
-                .is_empty()
-        );
+        assert!(SourceFile::new("engine/tests.rs", "use a;").tokens.is_empty());
     }
 }

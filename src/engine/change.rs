@@ -1,0 +1,142 @@
+//! What the engine has stored: one change is one transaction, and what is sent rests on it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::page::{DocPath, PageId, Stamp, Text, Wall};
+use crate::reconcile::names::Names;
+use crate::reconcile::page_record::PageRecord;
+
+/// What is to be stored together. Backup files are written and synced before the rest is committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Pages whose record is new.
+    pub pages: Vec<(PageId, PageChange)>,
+    /// Marks of the lists of pages.
+    pub marks: Option<Marks>,
+    /// The tables of names, read again.
+    pub names: Option<Names>,
+    /// How the hub stands, where that changed.
+    pub hub: Option<HubHealth>,
+    /// Texts of the hub that will be replaced.
+    pub backups: Vec<Backup>,
+    /// What was done.
+    pub log: Vec<LogEntry>,
+}
+
+impl Change {
+    /// Nothing to store.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What becomes of a page's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PageChange {
+    /// It is this.
+    Put {
+        /// Where its document lies, or lay.
+        path: DocPath,
+        /// What is remembered.
+        record: Box<PageRecord>,
+    },
+    /// Nothing is remembered any more.
+    Forget,
+}
+
+/// How far the lists of pages have been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// The next list begins here.
+    pub watermark: Option<Stamp>,
+    /// When the last complete list was sent.
+    pub listed_at: Option<Wall>,
+}
+
+/// How the hub stands to us.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubHealth {
+    /// The contract's word.
+    pub state: HubState,
+    /// Cause and cure.
+    pub reason: Option<String>,
+    /// Until when, where that is known.
+    pub until: Option<Wall>,
+}
+
+/// The contract's words for how the hub stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HubState {
+    /// It answers.
+    #[default]
+    Ok,
+    /// It told us to wait, or we were told to.
+    Paused,
+    /// It can't be reached.
+    Unreachable,
+    /// It takes no request with this key.
+    Unauthorized,
+}
+
+/// A text of the hub, kept before it is replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Whose.
+    pub page: PageId,
+    /// Of which published version; 0 if never published.
+    pub version: u64,
+    /// Live or draft.
+    pub side: Side,
+    /// The text.
+    pub text: Text,
+    /// When.
+    pub at: Wall,
+}
+
+/// Which text of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The published one.
+    Live,
+    /// The unpublished one.
+    Draft,
+}
+
+/// One line of the log of what was done to the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// When.
+    pub at: Wall,
+    /// Which page.
+    pub page: PageId,
+    /// Its document, as shown to people.
+    pub path: String,
+    /// What was done.
+    pub event: LogEvent,
+    /// The row of the decision table that said so.
+    pub rule: String,
+}
+
+/// What can be done to a page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum LogEvent {
+    /// A PATCH was acknowledged, or found to have landed.
+    Published {
+        /// The API's names of the fields.
+        fields: Vec<String>,
+        /// The version that it made or left.
+        version: Option<u64>,
+    },
+    /// The page said what the document says; nothing was sent.
+    Adopted,
+    /// A published edit came between our look and our write, and was replaced (there are no ETags).
+    Raced {
+        /// The version after our write.
+        version: u64,
+    },
+    /// The page was archived.
+    Archived,
+}

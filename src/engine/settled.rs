@@ -1,0 +1,62 @@
+//! What the folder says, once it has come to rest: made by `local/`, taken in by the engine.
+
+use crate::page::{Authored, DocPath, PageId, Wall};
+use crate::reason::Reason;
+
+/// One finding of a round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// A page's document, or what keeps it from being one.
+    Page {
+        /// The page.
+        id: PageId,
+        /// Its file.
+        path: DocPath,
+        /// How the file stands.
+        found: Found,
+    },
+    /// A file that belongs to no page and is reported: skipped, or too broken to tell its page.
+    Loose {
+        /// The file.
+        path: DocPath,
+        /// Its title, where it has one.
+        title: Option<String>,
+        /// Why it is left alone.
+        reason: Reason,
+    },
+    /// A file that was reported as loose is no more, or has found its page.
+    LooseGone {
+        /// The file.
+        path: DocPath,
+    },
+}
+
+/// How the file of a page stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is a document.
+    Document(Authored),
+    /// It is there, but held: bad, duplicate, empty, unreadable, ignored…
+    Held(Reason),
+    /// The folder was read without error and the file is not there, nor any other document with its page.
+    Gone {
+        /// Since when it has been missed.
+        since: Wall,
+    },
+}
+
+/// Whether the root is the folder that it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RootHealth {
+    /// It is.
+    Ok,
+    /// It isn't there, or can't be read.
+    Missing(String),
+    /// Fewer than half of the known documents are in it.
+    Changed {
+        /// How many documents are known.
+        known: usize,
+        /// How many of them were found, by path or by page.
+        found: usize,
+    },
+}

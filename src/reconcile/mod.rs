@@ -1,0 +1,4 @@
+//! The decision table and what it decides on. Pure and total.
+
+pub mod names;
+pub mod page_record;
