@@ -51,7 +51,7 @@ fn the_house_is_tidy() {
     let manifest = std::fs::read_to_string(home.join("Cargo.toml")).unwrap();
     let findings = check(&files, &dependencies(&manifest));
     let report: Vec<String> = findings.iter().map(Finding::to_string).collect();
-    assert!(findings.is_empty(), "{} findings\n\n{}\n", findings.len(), report.join("\n\n"));
+    assert!(findings.is_empty(), "{} broken house rules\n\n{}\n", findings.len(), report.join("\n\n"));
 }
 
 /// Every Rust file under `src`, by its path from there.
