@@ -1,0 +1,17 @@
+//! What is shown to people: escaping, carets, colour and progress.
+//!
+//! The room promises that nothing foreign reaches a terminal as it is: titles, file names and the hub's messages pass through
+//! [`Shown`], lines of documents through [`caret`]. Results go to stdout and everything else to stderr, both by [`Console`],
+//! and a reader who leaves early (`hubsync status | head`) ends the output quietly.
+//!
+//! It knows no other room: callers hand it plain text and numbers. `commands` and `daemon` are who calls it.
+
+pub mod caret;
+pub mod escape;
+pub mod progress;
+pub mod style;
+
+pub use caret::{Located, Severity};
+pub use escape::Shown;
+pub use progress::{Progress, ProgressMode, Tally, Waiting};
+pub use style::{Colour, Console, Delivery, Paint};
