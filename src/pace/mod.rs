@@ -1,3 +1,7 @@
-//! How fast things may go, with time as an argument: no clock inside. Pure; any room above may call it.
+//! How fast things may go, with time as an argument: quotas, backoff, breaker, debounce. No clock inside. Pure; any room
+//! above may call it.
 
+pub mod backoff;
+pub mod breaker;
+pub mod debounce;
 pub mod quota;
