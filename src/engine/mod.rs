@@ -18,7 +18,6 @@ mod gates;
 mod listing;
 mod orders;
 pub mod outcome;
-pub mod outcome;
 mod plan;
 pub mod request;
 pub mod settled;

@@ -5,8 +5,8 @@
 //! simply asked again. A write is only taken as not applied where the hub itself said no, or where nothing left this
 //! machine; all else is in doubt and looked up before it is sent again (promise 3).
 
-use crate::engine::request::{Answer, AnswerBody, KeySource, NameKind, Request};
-use crate::page::PageStatus;
+use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
+use crate::page::{ListKind, PageStatus};
 use crate::reason::Code;
 
 /// What an answer means.
@@ -125,9 +125,9 @@ fn is_for(request: &Request, body: &AnswerBody) -> bool {
         (Request::Get(id), AnswerBody::Page(page)) => page.id == *id,
         (Request::Patch(patch), AnswerBody::Page(page)) => page.id == patch.page,
         (Request::List { .. }, AnswerBody::Rows(_))
-        | (Request::Names(NameKind::Folders, _), AnswerBody::Folders(_))
-        | (Request::Names(NameKind::Skills, _), AnswerBody::Skills(_))
-        | (Request::Names(NameKind::Sources, _), AnswerBody::Sources(_)) => true,
+        | (Request::Names(ListKind::Folders, _), AnswerBody::Folders(_))
+        | (Request::Names(ListKind::Skills, _), AnswerBody::Skills(_))
+        | (Request::Names(ListKind::Sources, _), AnswerBody::Sources(_)) => true,
         _ => false,
     }
 }

@@ -6,8 +6,8 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::engine::request::{NameKind, PatchRequest, Request};
-use crate::page::{BodyPrint, Ids, PageStatus, Stamp, Status};
+use crate::engine::request::{PatchRequest, Request};
+use crate::page::{BodyPrint, Ids, ListKind, PageStatus, Stamp, Status};
 
 /// Rows asked for at once: the most that the API gives.
 pub const PAGE_SIZE: u32 = 100;
@@ -67,11 +67,11 @@ fn page_path(id: &str) -> String {
     format!("/knowledge-hub/pages/{}", utf8_percent_encode(id, SEGMENT))
 }
 
-fn names_path(kind: NameKind) -> &'static str {
+fn names_path(kind: ListKind) -> &'static str {
     match kind {
-        NameKind::Folders => "/knowledge-hub/folders",
-        NameKind::Skills => "/skills",
-        NameKind::Sources => "/knowledge-hub/sources",
+        ListKind::Folders => "/knowledge-hub/folders",
+        ListKind::Skills => "/skills",
+        ListKind::Sources => "/knowledge-hub/sources",
     }
 }
 
@@ -325,9 +325,9 @@ mod tests {
     #[test]
     fn the_tables_of_names_have_their_paths() {
         let path = |kind| call(&Request::Names(kind, 1), None).unwrap().path;
-        assert_eq!(path(NameKind::Folders), "/knowledge-hub/folders");
-        assert_eq!(path(NameKind::Skills), "/skills");
-        assert_eq!(path(NameKind::Sources), "/knowledge-hub/sources");
+        assert_eq!(path(ListKind::Folders), "/knowledge-hub/folders");
+        assert_eq!(path(ListKind::Skills), "/skills");
+        assert_eq!(path(ListKind::Sources), "/knowledge-hub/sources");
     }
 
     #[test]

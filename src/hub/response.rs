@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::api::{self, FolderRow, PageDetail, PageRow, Paged, Ref, SkillRow, SourceRow};
-use crate::engine::request::{AnswerBody, KeySource, Listed, NameKind, Request};
-use crate::page::{DraftSeen, Ids, Lists, Page, PageId, Row, Text, Wall};
+use crate::engine::request::{AnswerBody, KeySource, Listed, Request};
+use crate::page::{DraftSeen, Ids, ListKind, Lists, Page, PageId, Row, Text, Wall};
 use crate::reconcile::names::{Folder, Skill, Source};
 
 /// The hub's words are cut to so many characters.
@@ -45,9 +45,9 @@ pub fn read(request: &Request, status: u16, headers: &Headers, body: &[u8], ende
         Request::Get(id) => page(id, body, Asked::WithDraft),
         Request::Patch(patch) => page(&patch.page, body, Asked::WithoutDraft),
         Request::List { .. } => list(body, row).map(AnswerBody::Rows),
-        Request::Names(NameKind::Folders, _) => list(body, folder).map(AnswerBody::Folders),
-        Request::Names(NameKind::Skills, _) => list(body, skill).map(AnswerBody::Skills),
-        Request::Names(NameKind::Sources, _) => list(body, source).map(AnswerBody::Sources),
+        Request::Names(ListKind::Folders, _) => list(body, folder).map(AnswerBody::Folders),
+        Request::Names(ListKind::Skills, _) => list(body, skill).map(AnswerBody::Skills),
+        Request::Names(ListKind::Sources, _) => list(body, source).map(AnswerBody::Sources),
     };
     good.unwrap_or_else(|why| garbled(status, headers, body, &why))
 }

@@ -48,7 +48,7 @@ impl Limits {
 }
 
 /// For what a slot is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
     /// A person's edit: may use the whole day.
     Edit,

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::StateError;
 use super::{database::compact_time, private};
-use crate::engine::change::{Backup, Side};
-use crate::page::{PageId, Wall};
+use crate::engine::change::Backup;
+use crate::page::{PageId, Side, Wall};
 
 /// How long a backup is kept, in milliseconds (contract.md, promise 1).
 const KEPT: i64 = 90 * 86_400_000;

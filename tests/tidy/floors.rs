@@ -26,7 +26,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("sandbox", 6),
     ("dashboard", 6),
     ("commands", 7),
-    ("cli", 8),
+    ("cli", 6),
     ("main", 8),
     ("lib", 8),
 ];

@@ -17,7 +17,7 @@ fn patch() -> Request {
 }
 
 fn reads() -> [Request; 3] {
-    [Request::Get(id("p1")), Request::List { updated_after: None, page: 1 }, Request::Names(NameKind::Skills, 1)]
+    [Request::Get(id("p1")), Request::List { updated_after: None, page: 1 }, Request::Names(ListKind::Skills, 1)]
 }
 
 fn page(name: &str, status: PageStatus) -> AnswerBody {

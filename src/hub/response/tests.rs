@@ -26,7 +26,7 @@ fn patch() -> Request {
 }
 
 fn every_kind() -> Vec<Request> {
-    let names = [NameKind::Folders, NameKind::Skills, NameKind::Sources].map(|kind| Request::Names(kind, 1));
+    let names = [ListKind::Folders, ListKind::Skills, ListKind::Sources].map(|kind| Request::Names(kind, 1));
     [get(), patch(), Request::List { updated_after: None, page: 1 }].into_iter().chain(names).collect()
 }
 
@@ -156,15 +156,15 @@ fn lists_are_read_and_tell_how_long_they_are() {
 
     let folder = json!({"id": "f2", "name": "Objections", "parent": "f1"});
     let expected = Folder { id: "f2".into(), name: "Objections".into(), parent: Some("f1".into()) };
-    let answer = read_json(&Request::Names(NameKind::Folders, 1), 200, &paged(folder));
+    let answer = read_json(&Request::Names(ListKind::Folders, 1), 200, &paged(folder));
     assert!(matches!(answer, AnswerBody::Folders(folders) if folders.rows == [expected]));
     let skill = json!({"id": "sk1", "name": "Objection handling", "slug": "objection-handling"});
     let expected = Skill { id: "sk1".into(), name: "Objection handling".into(), slug: "objection-handling".into() };
-    let answer = read_json(&Request::Names(NameKind::Skills, 1), 200, &paged(skill));
+    let answer = read_json(&Request::Names(ListKind::Skills, 1), 200, &paged(skill));
     assert!(matches!(answer, AnswerBody::Skills(skills) if skills.rows == [expected]));
     let source = json!({"id": "s1", "title": "deck.pdf", "external_url": null});
     let expected = Source { id: "s1".into(), title: "deck.pdf".into(), url: None };
-    let answer = read_json(&Request::Names(NameKind::Sources, 1), 200, &paged(source));
+    let answer = read_json(&Request::Names(ListKind::Sources, 1), 200, &paged(source));
     assert!(matches!(answer, AnswerBody::Sources(sources) if sources.rows == [expected]));
 }
 

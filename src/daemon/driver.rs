@@ -1,0 +1,222 @@
+//! Joins the engine to what carries out its effects. Knows nothing of why it is run: `one_shot` and `event_loop` wait for
+//! events and hand them in.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::daemon::clock::Clock;
+use crate::daemon::keeper::{Keeper, Kept, Spent};
+use crate::daemon::sender::Sender;
+use crate::engine::change::LogEntry;
+use crate::engine::request::{Answer, AnswerBody, Request};
+use crate::engine::{Effect, Engine, Id, Input};
+use crate::local::cache::CacheEntry;
+use crate::local::folder::Round;
+use crate::page::{DocPath, Now};
+use crate::pace::quota::NotUntil;
+use crate::state::store::{Daemon, FileEntry};
+
+/// What came of an effect.
+#[derive(Debug)]
+pub enum Event {
+    /// A slot was granted or refused.
+    Reserved(Id, Result<(), NotUntil>),
+    /// A change was stored, with the log lines in it; or why not.
+    Stored(Id, Result<Vec<LogEntry>, String>),
+    /// A request ended.
+    Answered(Id, Answer),
+}
+
+/// Whether new requests may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Going {
+    On,
+    /// Only what is under way is brought to its end.
+    Stopping,
+}
+
+/// The engine with its hands.
+#[derive(Debug)]
+pub struct Driver {
+    engine: Engine,
+    clock: Clock,
+    keeper: Keeper,
+    sender: Arc<Sender>,
+    events: UnboundedReceiver<Event>,
+    tell: UnboundedSender<Event>,
+    going: Going,
+    under_way: usize,
+    reread: Vec<DocPath>,
+    done: Vec<LogEntry>,
+}
+
+impl Driver {
+    /// Starts the thread that keeps the state.
+    pub fn start(engine: Engine, clock: Clock, kept: Kept, sender: Arc<Sender>) -> std::io::Result<Self> {
+        let (tell, events) = unbounded_channel();
+        let keeper = Keeper::start(kept, clock.clone(), tell.clone())?;
+        Ok(Self {
+            engine,
+            clock,
+            keeper,
+            sender,
+            events,
+            tell,
+            going: Going::On,
+            under_way: 0,
+            reread: Vec::new(),
+            done: Vec::new(),
+        })
+    }
+
+    /// The engine, to ask it how everything stands.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// Who sends.
+    pub fn sender(&self) -> Arc<Sender> {
+        Arc::clone(&self.sender)
+    }
+
+    /// Both clocks.
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// The clocks.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Tells the engine something.
+    pub fn handle(&mut self, input: Input) {
+        let now = self.clock.now();
+        self.engine.handle(now, input);
+    }
+
+    /// Carries out all that the engine asks for by now.
+    pub fn step(&mut self) {
+        while let Some(effect) = self.engine.poll(self.clock.now()) {
+            match effect {
+                // Not answered: the engine asks for no other while it waits, which is what stopping means.
+                Effect::Reserve(..) if self.going == Going::Stopping => {}
+                Effect::Reserve(id, lane) => self.keeper.reserve(id, lane),
+                Effect::Return(id) => self.keeper.settle(id, Spent::NeverSent),
+                Effect::Send(id, request) => self.send(id, request),
+                Effect::Store(id, change) => {
+                    self.under_way += 1;
+                    self.keeper.store(id, change);
+                }
+                Effect::Reread(path) => self.reread.push(path),
+            }
+        }
+    }
+
+    fn send(&mut self, id: Id, request: Request) {
+        self.under_way += 1;
+        let (sender, tell) = (Arc::clone(&self.sender), self.tell.clone());
+        tokio::spawn(async move {
+            let answer = sender.send(&request).await;
+            // Nobody listens any more when the program ends.
+            drop(tell.send(Event::Answered(id, answer)));
+        });
+    }
+
+    /// The next event. Safe to drop while it waits.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.events.recv().await {
+                return event;
+            }
+            // We hold a sender ourselves, so the channel never ends.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Takes in what came of an effect.
+    pub fn take(&mut self, event: Event) {
+        let input = match event {
+            Event::Reserved(id, answer) => Input::Reserved(id, answer),
+            Event::Stored(id, result) => {
+                self.under_way = self.under_way.saturating_sub(1);
+                Input::Stored(id, result.map(|log| self.done.extend(log)))
+            }
+            Event::Answered(id, answer) => {
+                self.under_way = self.under_way.saturating_sub(1);
+                self.keeper.settle(id, spent(&answer));
+                Input::Answered(id, answer)
+            }
+        };
+        self.handle(input);
+    }
+
+    /// Takes in what was found in the folder.
+    pub fn round(&mut self, round: Round) {
+        self.keeper.files(file_entries(round.cache_put), round.cache_gone);
+        self.handle(Input::Health(round.health));
+        self.handle(Input::Settled(round.settled));
+    }
+
+    /// Says which daemon runs, for `status`.
+    pub fn announce(&self, daemon: Option<Daemon>) {
+        self.keeper.daemon(daemon);
+    }
+
+    /// Files that are not what was decided on: they are to be looked at again.
+    pub fn take_reread(&mut self) -> Vec<DocPath> {
+        std::mem::take(&mut self.reread)
+    }
+
+    /// What has been done to the hub since this was last asked.
+    pub fn take_done(&mut self) -> Vec<LogEntry> {
+        std::mem::take(&mut self.done)
+    }
+
+    /// Begins nothing new any more.
+    pub fn stop(&mut self) {
+        self.going = Going::Stopping;
+    }
+
+    /// How many requests and changes are under way.
+    pub fn under_way(&self) -> usize {
+        self.under_way
+    }
+
+    /// Waits until all that was to be stored is stored, and ends.
+    pub fn finish(self) -> Engine {
+        self.keeper.finish();
+        self.engine
+    }
+}
+
+/// What an answer means for its slot of the budget.
+fn spent(answer: &Answer) -> Spent {
+    match answer.body {
+        AnswerBody::Unsent { .. } | AnswerBody::Stale => Spent::NeverSent,
+        AnswerBody::RateLimited { retry_after: Some(ms) } => {
+            Spent::Paused(answer.ended.wall.plus(i64::try_from(ms).unwrap_or(i64::MAX)))
+        }
+        _ => Spent::Answered,
+    }
+}
+
+/// What was seen of files, as the state keeps it.
+pub fn file_entries(seen: Vec<(DocPath, CacheEntry)>) -> Vec<FileEntry> {
+    let entry = |(path, entry): (DocPath, CacheEntry)| match serde_json::to_string(&entry) {
+        Ok(json) => Some(FileEntry { path, json }),
+        // It can be had again: the file is read anew next time.
+        Err(error) => {
+            tracing::warn!(%error, "what was seen of a file can't be kept");
+            None
+        }
+    };
+    seen.into_iter().filter_map(entry).collect()
+}
+
+/// What the state keeps of files, as `local/` takes it; what can't be read is read from the files again.
+pub fn cache_entries(kept: Vec<FileEntry>) -> Vec<(DocPath, CacheEntry)> {
+    let entry = |kept: FileEntry| serde_json::from_str(&kept.json).ok().map(|entry| (kept.path, entry));
+    kept.into_iter().filter_map(entry).collect()
+}
