@@ -197,7 +197,8 @@ fn a_file_cut_short_is_moved_aside() {
 
 #[test]
 fn a_byte_flipped_in_any_table_is_found() {
-    let tables: [(&str, fn(&Place)); 5] = [
+    type Fill = fn(&Place);
+    let tables: [(&str, Fill); 5] = [
         ("needle-page", |place| place.commit(&put("needle-page", "a.md"))),
         ("watermark", |place| place.commit(&Change { marks: Some(Marks::default()), ..Change::default() })),
         ("needle-file", |place| {
