@@ -137,7 +137,7 @@ pub struct Quota {
     pause: Option<Pause>,
     /// The latest moment known: of the clock when last asked, or of the stamps.
     latest: Wall,
-    /// When the clock catches up with a stamp that it was over a day behind.
+    /// When the clock catches up with a stamp that it was days behind.
     catches_up: Option<Wall>,
 }
 
@@ -292,7 +292,7 @@ impl Quota {
         moved
     }
 
-    /// The clock reached stamps that it was over a day behind. If it jumped there (a machine that wakes up in 1970 before it
+    /// The clock reached stamps that it was days behind. If it jumped there (a machine that wakes up in 1970 before it
     /// hears of the time), they count as they are; if it ticked there, their windows are long over.
     fn caught_up(&mut self, before: Wall, now: Wall) -> Vec<(SlotId, Option<Wall>)> {
         let mut moved = Vec::new();
@@ -373,9 +373,9 @@ impl Quota {
     }
 }
 
-/// Whether `stamp` was more than the longest window ahead of the clock.
+/// Whether the clock was so far behind `stamp` that nobody who merely waits for the end of a window skips what lies between.
 fn is_far(stamp: Wall, ahead: Wall) -> bool {
-    stamp > ahead.plus(DAY + MARGIN)
+    stamp > ahead.plus(2 * DAY)
 }
 
 #[cfg(test)]

@@ -46,7 +46,9 @@ impl Backups {
         let folder = self.folder.join(backup.page.as_str());
         private::folder(&folder)?;
         let content = content(backup);
-        for n in 1.. {
+        let mut n = 0;
+        loop {
+            n += 1;
             let path = folder.join(name(backup, n));
             let Some(mut file) = private::new_file(&path)? else {
                 if fs::read(&path).map_err(|e| StateError::io(&path, e))? == content.as_bytes() {
@@ -62,7 +64,6 @@ impl Backups {
             private::sync_folder(&folder)?;
             return Ok(path);
         }
-        unreachable!("the numbers don't end")
     }
 
     /// The backups of one page, oldest first.

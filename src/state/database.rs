@@ -110,7 +110,7 @@ fn reader(path: &Path) -> Result<Connection, StateError> {
 }
 
 /// Reads a file that nobody writes, without making anything beside it.
-fn frozen_reader(path: &Path) -> Result<Connection, StateError> {
+pub(super) fn frozen_reader(path: &Path) -> Result<Connection, StateError> {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {

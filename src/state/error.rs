@@ -39,8 +39,8 @@ pub enum StateError {
         /// Which file.
         path: PathBuf,
     },
-    /// The file or its folder can't be written to.
-    #[error("{} can't be written: make it and its folder writable for this user, or name another file with `state:`", path.display())]
+    /// The file or its folder can't be written to, or not even read.
+    #[error("{} can't be read and written: make it and its folder readable and writable for this user, or name another file with `state:`", path.display())]
     ReadOnly {
         /// Which file.
         path: PathBuf,

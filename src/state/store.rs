@@ -171,6 +171,7 @@ fn store(db: &Connection, change: &Change) -> Result<(), Fault> {
 fn verify(db: &Connection, path: &Path) -> Result<(), StateError> {
     let read = || {
         load(db)?;
+        rows::check_facts(db)?;
         rows::files(db)?;
         rows::log(db, usize::MAX)
     };

@@ -1,1 +1,213 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+use std::fs;
+use std::thread;
 
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::pace::quota::{NEVER, Why};
+
+const LIMITS: Limits = Limits { per_minute: 20, per_day: 50, reserved_for_edits: 5 };
+const TODAY: Wall = Wall(1_790_000_000_000);
+
+fn hub(name: &str) -> HubKey {
+    HubKey(Digest::of(name))
+}
+
+fn ledger(dir: &TempDir) -> Ledger {
+    Ledger::open(&dir.path().join("usage.db"), hub("a"), LIMITS).unwrap()
+}
+
+fn spend(ledger: &mut Ledger, n: u32, now: Wall) {
+    for _ in 0..n {
+        let slot = ledger.take(now, Lane::Edit).unwrap().unwrap();
+        ledger.answered(slot, now).unwrap();
+    }
+}
+
+#[test]
+fn processes_that_hammer_it_together_stay_within_the_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let granted = |now: Wall| -> u32 {
+        let worker = || {
+            let mut ledger = ledger(&dir);
+            let mut granted = 0;
+            while let Ok(slot) = ledger.take(now, Lane::Edit).unwrap() {
+                granted += 1;
+                match granted % 3 {
+                    0 => ledger.answered(slot, now).unwrap(),
+                    1 => drop(slot),
+                    _ => {
+                        ledger.never_sent(slot).unwrap();
+                        granted -= 1;
+                        let slot = ledger.take(now, Lane::Edit).unwrap();
+                        granted += u32::from(slot.is_ok());
+                    }
+                }
+            }
+            granted
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..4).map(|_| scope.spawn(worker)).collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+        })
+    };
+    assert_eq!(granted(TODAY), 20, "the minute's");
+    assert_eq!(granted(TODAY.plus(120_000)), 20);
+    assert_eq!(granted(TODAY.plus(240_000)), 10, "what is left of the day's");
+}
+
+#[test]
+fn what_is_spent_is_counted_over_restarts_and_for_each_hub_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    spend(&mut ledger(&dir), 7, TODAY);
+    let path = dir.path().join("usage.db");
+    let mut other = Ledger::open(&path, hub("b"), LIMITS).unwrap();
+    assert_eq!(other.snapshot(TODAY).unwrap().day_used, 0);
+    let usage = ledger(&dir).snapshot(TODAY.plus(1)).unwrap();
+    assert_eq!((usage.minute_used, usage.minute_limit, usage.day_used, usage.day_limit), (7, 20, 7, 50));
+    assert_eq!(Ledger::read(&path, hub("a"), LIMITS, TODAY.plus(1)).unwrap(), usage);
+    assert_eq!(Ledger::read(&path, hub("a"), LIMITS, TODAY.plus(61_000)).unwrap().minute_used, 0);
+}
+
+#[test]
+fn asking_what_is_spent_makes_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("none/usage.db");
+    let usage = Ledger::read(&path, hub("a"), LIMITS, TODAY).unwrap();
+    assert_eq!((usage.minute_used, usage.day_used, usage.next_free_at, usage.paused), (0, 0, None, None));
+    assert!(!dir.path().join("none").exists());
+}
+
+#[test]
+fn a_pause_is_seen_by_all_and_outlives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut one, mut two) = (ledger(&dir), ledger(&dir));
+    let until = TODAY.plus(3_600_000);
+    one.pause(TODAY, until, "the hub answered 429").unwrap();
+    two.pause(TODAY, TODAY.plus(5), "shorter").unwrap();
+    let refusal = two.take(TODAY.plus(10), Lane::Edit).unwrap().unwrap_err();
+    assert_eq!(refusal, NotUntil { at: until, why: Why::Paused });
+    drop((one, two));
+    let mut again = ledger(&dir);
+    let paused = again.snapshot(TODAY.plus(10)).unwrap().paused;
+    assert_eq!(paused, Some((until, "the hub answered 429".to_owned())));
+    again.pause(TODAY, NEVER, "a person said so").unwrap();
+    assert_eq!(again.snapshot(until).unwrap().paused, Some((NEVER, "a person said so".to_owned())));
+    ledger(&dir).resume().unwrap();
+    assert_eq!(again.snapshot(until).unwrap().paused, None);
+}
+
+#[test]
+fn a_clock_set_back_locks_nobody_out_however_often_it_starts_again() {
+    let dir = tempfile::tempdir().unwrap();
+    spend(&mut ledger(&dir), 20, TODAY.plus(4 * 365 * 86_400_000));
+    let refusal = ledger(&dir).take(TODAY, Lane::Edit).unwrap().unwrap_err();
+    assert_eq!(refusal.at, TODAY.plus(60_250));
+    assert!(ledger(&dir).take(TODAY.plus(30_000), Lane::Edit).unwrap().is_err());
+    assert!(ledger(&dir).take(refusal.at, Lane::Edit).unwrap().is_ok());
+}
+
+#[test]
+fn a_machine_that_starts_in_1970_still_knows_the_day() {
+    let dir = tempfile::tempdir().unwrap();
+    spend(&mut ledger(&dir), 7, TODAY);
+    assert_eq!(ledger(&dir).snapshot(Wall(9)).unwrap().day_used, 7);
+    assert_eq!(ledger(&dir).snapshot(TODAY.plus(90_000)).unwrap().day_used, 7);
+}
+
+#[test]
+fn a_damaged_ledger_is_moved_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("usage.db"), "not a ledger".repeat(999)).unwrap();
+    let mut ledger = ledger(&dir);
+    assert!(matches!(ledger.was(), Was::MovedAside(aside) if aside.exists()));
+    assert!(ledger.take(TODAY, Lane::Edit).unwrap().is_ok());
+}
+
+#[test]
+fn what_counts_no_more_is_pruned() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = ledger(&dir);
+    for day in 0..5 {
+        for minute in 0..2 {
+            spend(&mut ledger, 20, TODAY.plus(day * 86_500_000 + minute * 70_000));
+        }
+    }
+    let rows: i64 = ledger.db.query_row("SELECT count(*) FROM slots", (), |row| row.get(0)).unwrap();
+    assert!(rows <= 50, "{rows}");
+}
+
+#[test]
+fn changed_limits_and_timeouts_hold_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = ledger(&dir);
+    ledger.set_limits(Limits { per_minute: 1, ..LIMITS });
+    ledger.set_timeout(90_000);
+    let _slot = ledger.take(TODAY, Lane::Edit).unwrap().unwrap();
+    let refusal = ledger.take(TODAY, Lane::Edit).unwrap().unwrap_err();
+    assert_eq!(refusal, NotUntil { at: TODAY.plus(90_000 + 60_250), why: Why::Minute });
+    assert_eq!(ledger.eta(TODAY, Lane::Edit, 1).unwrap(), TODAY.plus(60_250), "an answer may come at once");
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Pass(i64),
+    Take(Lane),
+    Give(usize, bool),
+    Pause(i64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let lane = prop_oneof![Just(Lane::Edit), Just(Lane::Bulk)];
+    prop_oneof![
+        2 => prop_oneof![0..90_000i64, -90_000..0i64, 0..90_000_000i64].prop_map(Event::Pass),
+        6 => lane.prop_map(Event::Take),
+        4 => (any::<usize>(), any::<bool>()).prop_map(|(n, sent)| Event::Give(n, sent)),
+        1 => (0..90_000i64).prop_map(Event::Pause),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Two processes on one file grant what one quota in one memory would.
+    #[test]
+    fn the_file_decides_as_the_quota_does(events in prop::collection::vec((event(), any::<bool>()), 1..60)) {
+        let limits = Limits { per_minute: 3, per_day: 7, reserved_for_edits: 2 };
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Ledger::open(&dir.path().join("usage.db"), hub("a"), limits).unwrap();
+        let mut ledgers = [open(), open()];
+        let (mut quota, mut now, mut slots) = (Quota::new(limits), TODAY, Vec::new());
+        for (n, (event, second)) in events.iter().enumerate() {
+            let ledger = &mut ledgers[usize::from(*second)];
+            quota.observe(now);
+            match event {
+                Event::Pass(ms) => now = now.plus(*ms),
+                Event::Take(lane) => {
+                    let id = SlotId(i64::try_from(n).unwrap());
+                    let granted = ledger.take(now, *lane).unwrap();
+                    prop_assert_eq!(granted.as_ref().map(drop).map_err(|refusal| *refusal), quota.take(id, now, *lane));
+                    slots.extend(granted.map(|slot| (slot, id)));
+                }
+                Event::Give(..) if slots.is_empty() => {}
+                Event::Give(n, sent) => {
+                    let (slot, id) = slots.swap_remove(n % slots.len());
+                    if *sent {
+                        ledger.answered(slot, now).unwrap();
+                        quota.answered(id, now);
+                    } else {
+                        ledger.never_sent(slot).unwrap();
+                        quota.never_sent(id);
+                    }
+                }
+                Event::Pause(ms) => {
+                    ledger.pause(now, now.plus(*ms), "why").unwrap();
+                    quota.pause(now, now.plus(*ms));
+                }
+            }
+            ledgers.iter_mut().for_each(|ledger| drop(ledger.snapshot(now).unwrap()));
+        }
+    }
+}
