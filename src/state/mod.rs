@@ -3,6 +3,11 @@
 //! Promises: what was answered `Ok` is on the disk; a file that is damaged is moved aside, never overwritten; one of a newer
 //! version is left as it is; everything is readable by its owner only. Nothing here decides. All calls block for some
 //! milliseconds: `daemon/` makes them on a thread of their own, `commands/` as they come.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell room: it keeps what outlives the process"
+)]
 
 pub mod backups;
 pub mod error;
