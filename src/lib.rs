@@ -1,1 +1,3 @@
 //! hubsync.
+
+pub mod sandbox;
