@@ -8,4 +8,5 @@ pub mod page;
 pub mod policy;
 pub mod reason;
 pub mod reconcile;
+pub mod sandbox;
 pub mod state;
