@@ -1,5 +1,8 @@
 //! hubsync keeps the pages of a hosted knowledge hub in step with a folder of Markdown files.
 
+pub mod cli;
+pub mod commands;
+pub mod config;
 pub mod engine;
 pub mod hub;
 pub mod output;

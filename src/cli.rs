@@ -1,0 +1,328 @@
+//! What can be typed: commands, their flags and help, and the exit codes that scripts rely on.
+//!
+//! Only the shape: nothing here reads a file or decides. `main` parses it and hands each command its arguments.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Flag, Overrides, duration};
+
+/// How a command ends (contract.md, Commands).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// In step, or done.
+    Ok = 0,
+    /// A person must act.
+    Person = 1,
+    /// Usage, configuration, key or state cannot be used.
+    Usage = 2,
+    /// Come back later; the next run goes on.
+    Later = 75,
+    /// Stopped by SIGINT.
+    Interrupted = 130,
+    /// Stopped by SIGTERM.
+    Terminated = 143,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Keep the pages of an Exec Knowledge Hub in step with a folder of Markdown files.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "hubsync", version, propagate_version = false, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hubsync demo               see it work, without a key
+  hubsync init               write a configuration, test the key
+  hubsync check              look for mistakes in the documents, offline
+  hubsync sync --dry-run     what would be sent
+  hubsync run                publish what is saved, until stopped
+
+Exit codes: 0 in step, 1 a person must act, 2 can't be used as it is set up, 75 come back later.";
+
+/// Flags that every command takes, before or after its name.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The configuration file [default: hubsync.yaml here, in a parent folder, or in the user's config folder]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+
+    /// Say more; twice for even more
+    #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "quiet")]
+    pub verbose: u8,
+
+    /// Say less; twice for errors only
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub quiet: u8,
+
+    /// Colours; NO_COLOR turns them off too
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: Color,
+
+    /// No progress bar
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+/// When output is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Also into a pipe.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// The commands of this version.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// See it work: a sample handbook, a local hub and the daemon in one process; needs no key, leaves nothing behind
+    Demo,
+    /// Watch the folder and publish what changes, until stopped
+    Run,
+    /// Bring pages in step once, then exit (for CI, cron and git hooks)
+    Sync(Sync),
+    /// Say what needs a person, what is waiting and until when, and how much may still be sent
+    Status(Status),
+    /// Look for mistakes in the documents, without key, network or configuration
+    Check(Check),
+    /// Write a commented hubsync.yaml and test the API key; writes nothing to the hub
+    Init(Init),
+    /// Show the configuration that holds, and where each value comes from
+    Config(Config),
+}
+
+/// Arguments of `hubsync sync`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hubsync sync                       everything that changed
+  hubsync sync sales/ pricing.md     only these
+  hubsync sync --dry-run --json      the plan, for a script; exit 1 if something would be sent")]
+pub struct Sync {
+    /// Only these documents or folders
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Print what would be sent, send no write
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Where a page has another text than the document that meets it first: publish over it, or hold it for a person
+    #[arg(long, value_enum, value_name = "SIDE")]
+    pub first_meeting: Option<FirstMeeting>,
+
+    /// How long to wait for the minute's budget and for retries
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration::parse)]
+    pub max_wait: Duration,
+
+    /// Report as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Go on although most of the known documents are not in this folder
+    #[arg(long)]
+    pub confirm_root: bool,
+
+    /// Exit 1 where a page drifted, too
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Who wins when a document meets a page with another text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FirstMeeting {
+    /// The document; the page's text is backed up first.
+    Local,
+    /// Nobody, until a person settles it.
+    Hold,
+}
+
+/// Arguments of `hubsync status`.
+#[derive(Clone, Debug, Args)]
+pub struct Status {
+    /// Report as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// List every page, also those in step
+    #[arg(long)]
+    pub all: bool,
+
+    /// Exit 1 where a page drifted, too
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Arguments of `hubsync check`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hubsync check                      the configured folder, else the current one
+  hubsync check sales/               only what lies there
+  hubsync check --format github      as annotations of a pull request")]
+pub struct Check {
+    /// Only these documents or folders
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// How findings are printed
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub format: CheckFormat,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+
+    /// Exit 1 on warnings, too
+    #[arg(long)]
+    pub strict: bool,
+}
+
+impl Check {
+    /// The format that was asked for, by either flag.
+    pub fn format(&self) -> CheckFormat {
+        if self.json { CheckFormat::Json } else { self.format }
+    }
+}
+
+/// How `hubsync check` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people, with the line and a caret.
+    Text,
+    /// A list of findings.
+    Json,
+    /// Annotations of GitHub Actions.
+    Github,
+}
+
+/// Arguments of `hubsync init`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hubsync init                       for the folder ./handbook
+  hubsync init docs                  for the folder docs")]
+pub struct Init {
+    /// The folder of Markdown files
+    #[arg(value_name = "ROOT", default_value = "./handbook")]
+    pub root: PathBuf,
+}
+
+/// Arguments of `hubsync config`.
+#[derive(Clone, Debug, Args)]
+pub struct Config {
+    /// Report as JSON: {"key": {"value": …, "origin": …}}
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Cli {
+    /// What was typed that concerns the configuration.
+    pub fn overrides(&self) -> Overrides {
+        let first_meeting = match &self.command {
+            Command::Sync(sync) => sync.first_meeting,
+            _ => None,
+        };
+        let flag = |side: FirstMeeting| Flag {
+            name: "--first-meeting",
+            key: "publish.on_first_meeting",
+            value: match side {
+                FirstMeeting::Local => "local".to_owned(),
+                FirstMeeting::Hold => "hold".to_owned(),
+            },
+        };
+        Overrides { config: self.global.config.clone(), flags: first_meeting.map(flag).into_iter().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn typed(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        for line in [
+            "hubsync --config x.yaml -vv --color never --no-progress sync a.md",
+            "hubsync sync a.md --config x.yaml -vv --color never --no-progress",
+        ] {
+            let cli = typed(line).unwrap();
+            assert_eq!(cli.global.config, Some(PathBuf::from("x.yaml")), "{line}");
+            assert_eq!(
+                (cli.global.verbose, cli.global.color, cli.global.no_progress),
+                (2, Color::Never, true),
+                "{line}"
+            );
+        }
+        assert!(typed("hubsync run -v -q").is_err());
+    }
+
+    #[test]
+    fn commands_of_the_contract_that_are_not_there_yet_are_unknown_with_code_2() {
+        for name in ["resolve", "pull", "diff", "pause", "service", "completions"] {
+            let error = typed(&format!("hubsync {name}")).unwrap_err();
+            assert_eq!((error.kind(), error.exit_code()), (ErrorKind::InvalidSubcommand, 2), "{name}");
+        }
+    }
+
+    #[test]
+    fn sync_takes_what_the_contract_names() {
+        let cli =
+            typed("hubsync sync a b --dry-run --first-meeting local --max-wait 90s --json --confirm-root --strict");
+        let cli = cli.unwrap();
+        assert_eq!(cli.overrides().flags[0].value, "local");
+        let Command::Sync(sync) = cli.command else { panic!() };
+        assert_eq!(sync.max_wait, Duration::from_secs(90));
+        assert_eq!(sync.paths.len(), 2);
+        assert!(sync.dry_run && sync.json && sync.confirm_root && sync.strict);
+        let error = typed("hubsync sync --max-wait soon").unwrap_err().to_string();
+        assert!(error.contains("500ms, 2s, 15m or 1h"), "{error}");
+    }
+
+    #[test]
+    fn check_prints_json_by_either_flag() {
+        for (line, format) in
+            [("", CheckFormat::Text), ("--json", CheckFormat::Json), ("--format github", CheckFormat::Github)]
+        {
+            let Command::Check(check) = typed(&format!("hubsync check {line}")).unwrap().command else { panic!() };
+            assert_eq!(check.format(), format, "{line}");
+        }
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_the_contract() {
+        let codes = [Exit::Ok, Exit::Person, Exit::Usage, Exit::Later, Exit::Interrupted, Exit::Terminated];
+        assert_eq!(codes.map(|exit| exit as u8), [0, 1, 2, 75, 130, 143]);
+    }
+}

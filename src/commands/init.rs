@@ -1,0 +1,166 @@
+//! `hubsync init`: writes a commented `hubsync.yaml` into the current folder and tests the API key. Never writes over a
+//! file, nor to the hub.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::cli::{self, Exit};
+use crate::config::{self, Config, Environment, FILE_NAME, KeySource, Overrides};
+
+/// The text that is written, but for the root: the example that documents every key.
+const EXAMPLE: &str = include_str!("../../config.example.yaml");
+
+/// The example's root.
+const EXAMPLE_ROOT: &str = "\nroot: ./handbook\n";
+
+/// Writes the file into `folder`, says what next, and tests the key if one is configured. `test_key` asks the hub with
+/// one request that reads; it answers what the hub said, or why the key can't be used.
+///
+/// # Errors
+/// Where `out` can't be written to.
+pub async fn run(
+    args: &cli::Init,
+    env: &Environment,
+    folder: &Path,
+    out: &mut impl Write,
+    test_key: impl AsyncFn(&Config) -> Result<String, String>,
+) -> io::Result<Exit> {
+    let path = folder.join(FILE_NAME);
+    match write(&path, &text(&args.root)) {
+        Ok(()) => writeln!(out, "wrote {FILE_NAME}")?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            writeln!(out, "{FILE_NAME} is already here; it was left as it is")?;
+            return Ok(Exit::Usage);
+        }
+        Err(error) => {
+            writeln!(out, "{} can't be written: {error}", path.display())?;
+            return Ok(Exit::Usage);
+        }
+    }
+    let overrides = Overrides { config: Some(FILE_NAME.into()), flags: Vec::new() };
+    let config = match config::load(&overrides, env, folder) {
+        Ok(loaded) => loaded.config,
+        Err(errors) => return super::config::refuse(&errors, out),
+    };
+    let exit = key(&config, out, test_key).await?;
+    next(&config, out)?;
+    Ok(exit)
+}
+
+/// The example with the root that was asked for.
+fn text(root: &Path) -> String {
+    let root = root.to_string_lossy();
+    let plain = root.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_'));
+    let starts = root.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '.'));
+    let written = if plain && starts { root.into_owned() } else { serde_json::Value::from(root).to_string() };
+    EXAMPLE.replacen(EXAMPLE_ROOT, &format!("\nroot: {written}\n"), 1)
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Says whether the key works, and what to mend.
+async fn key(
+    config: &Config,
+    out: &mut impl Write,
+    test_key: impl AsyncFn(&Config) -> Result<String, String>,
+) -> io::Result<Exit> {
+    let source = &config.hub.key;
+    if !source.is_configured() {
+        writeln!(out, "no API key yet: set EXEC_API_KEY, or hub.api_key_file or hub.api_key_command in {FILE_NAME}")?;
+        return Ok(Exit::Ok);
+    }
+    let key = match source.read() {
+        Ok(key) => key,
+        Err(error) => {
+            writeln!(out, "{error}")?;
+            return Ok(Exit::Usage);
+        }
+    };
+    if let Some(warning) = source.warning() {
+        writeln!(out, "warning: {warning}")?;
+    }
+    if !key.looks_live() {
+        writeln!(out, "warning: the API key from {source} does not look like one of Exec (exec_live_…)")?;
+    }
+    match test_key(config).await {
+        Ok(answer) => writeln!(out, "the API key works: {answer}").map(|()| Exit::Ok),
+        Err(why) => writeln!(out, "the API key could not be tested: {why}").map(|()| Exit::Usage),
+    }
+}
+
+/// Says what to do next.
+fn next(config: &Config, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nnext:")?;
+    if !config.root.is_dir() {
+        writeln!(out, "  make the folder {} or set another root in {FILE_NAME}", config.root.display())?;
+    }
+    if config.hub.key == KeySource::Nowhere {
+        writeln!(out, "  export EXEC_API_KEY=…     the key of your workspace")?;
+    }
+    writeln!(out, "  hubsync check             look for mistakes, offline")?;
+    writeln!(out, "  hubsync sync --dry-run    what would be sent")?;
+    writeln!(out, "  hubsync run               publish what is saved, until stopped")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+
+    use super::*;
+
+    fn init(folder: &Path, root: &str, env: &[(&str, &str)], answer: Result<&str, &str>) -> (Exit, String) {
+        let mut env: Environment = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        env.insert("HOME".into(), "/home/of-nobody".into());
+        let args = cli::Init { root: root.into() };
+        let answer = answer.map(str::to_owned).map_err(str::to_owned);
+        let mut out = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let exit = runtime.block_on(run(&args, &env, folder, &mut out, async |_: &Config| answer.clone())).unwrap();
+        (exit, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn the_file_is_the_example_with_the_root_and_can_be_used() {
+        for root in ["docs", "./handbook", "my docs: #1", "1e3", "\"q\""] {
+            let folder = tempfile::tempdir().unwrap();
+            let (exit, said) = init(folder.path(), root, &[], Ok("fine"));
+            assert_eq!(exit, Exit::Ok, "{said}");
+            let env = Environment::from([("HOME".to_owned(), "/home/of-nobody".to_owned())]);
+            let loaded = config::load(&Overrides::default(), &env, folder.path()).unwrap();
+            let wanted: std::path::PathBuf = folder.path().join(root).components().collect();
+            assert_eq!(loaded.config.root, wanted);
+            assert!(said.contains("no API key yet") && said.contains("hubsync sync --dry-run"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_never_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        fs::write(&path, "root: mine\n").unwrap();
+        let (exit, said) = init(folder.path(), "docs", &[], Ok("fine"));
+        assert_eq!((exit, fs::read_to_string(&path).unwrap().as_str()), (Exit::Usage, "root: mine\n"));
+        assert!(said.contains("already here"), "{said}");
+    }
+
+    #[test]
+    fn the_key_is_tested_and_never_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (exit, said) = init(folder.path(), "docs", &[("EXEC_API_KEY", "test-key-77")], Ok("12 pages"));
+        assert_eq!(exit, Exit::Ok);
+        assert!(said.contains("the API key works: 12 pages") && said.contains("does not look like"), "{said}");
+        assert!(!said.contains("test-key-77"), "{said}");
+
+        let folder = tempfile::tempdir().unwrap();
+        let (exit, said) =
+            init(folder.path(), "docs", &[("EXEC_API_KEY", "exec_live_00000000")], Err("the hub refused it"));
+        assert_eq!(exit, Exit::Usage);
+        assert!(said.contains("the hub refused it") && !said.contains("00000000"), "{said}");
+    }
+}
