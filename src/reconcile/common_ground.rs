@@ -112,17 +112,9 @@ impl<'a> Case<'a> {
         let revert = had && changed.contains(&Field::Text) && theirs.contains(&Field::Text);
         let foreign: Fields = theirs.iter().copied().filter(|field| !(revert && *field == Field::Text)).collect();
         let send = || self.write(Some(base), hub, &changed);
-        if changed.intersection(&foreign).next().is_some() {
-            // A live text that was never common ground (the page was met as a draft) is met for the first time.
-            let unmet = base.text(self.desired.status).is_none();
-            let (wins, code) = if unmet {
-                (self.policy.on_first_meeting, Code::FirstMeeting)
-            } else {
-                (self.policy.on_conflict, Code::RemoteChanged)
-            };
-            if wins == OnDifference::Local {
-                return step("D7", send());
-            }
+        let clash: Fields = changed.intersection(&foreign).copied().collect();
+        if !clash.is_empty() {
+            let Some(code) = self.held_by(base, &clash) else { return step("D7", send()) };
             let reason = Reason::new(
                 code,
                 "the page says something else than when it was last in step, and the document has changed too",
@@ -139,6 +131,17 @@ impl<'a> Case<'a> {
             },
             send(),
         )
+    }
+
+    /// D7: why the fields that both sides changed are held; `None` where the document wins. A live text that was never
+    /// common ground (the page was met as a draft) is met for the first time; everything else is a conflict.
+    fn held_by(self, base: &Base, clash: &Fields) -> Option<Code> {
+        let unmet = clash.contains(&Field::Text) && base.text(self.desired.status).is_none();
+        let met = clash.iter().any(|field| *field != Field::Text || !unmet);
+        if unmet && self.policy.on_first_meeting == OnDifference::Hold {
+            return Some(Code::FirstMeeting);
+        }
+        (met && self.policy.on_conflict == OnDifference::Hold).then_some(Code::RemoteChanged)
     }
 
     /// Rows C4 to C9: the document says what the base says.

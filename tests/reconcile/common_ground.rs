@@ -298,6 +298,24 @@ fn d7_the_same_field_on_both_sides_is_a_conflict() {
 }
 
 #[test]
+fn d7_a_live_text_below_a_draft_that_was_met_is_met_for_the_first_time() {
+    let mut scene = draft_in_step().wants(Status::Published).writes("B");
+    scene.hub.live = Some(text("X"));
+    assert_eq!(scene.is(), "D7 hold conflict first_meeting");
+    assert_eq!(scene.clone().on_conflict_local().is(), "D7 hold conflict first_meeting");
+    assert_eq!(scene.clone().on_first_meeting_local().is(), "D7 patch title content status +live");
+    let filed = scene.files_in(&["mine"]).colleague_files_in(&["other"]).on_first_meeting_local();
+    assert_eq!(filed.is(), "D7 hold conflict remote_changed", "its folders were met before");
+}
+
+#[test]
+fn d7_lists_below_a_draft_that_was_met_are_an_ordinary_conflict() {
+    let scene = draft_in_step().wants(Status::Published).files_in(&["mine"]).colleague_files_in(&["other"]);
+    assert_eq!(scene.is(), "D7 hold conflict remote_changed");
+    assert_eq!(scene.on_first_meeting_local().is(), "D7 hold conflict remote_changed");
+}
+
+#[test]
 fn d8_a_text_that_this_document_had_is_no_foreign_edit() {
     let scene = in_step().had("X").writes("B").colleague_publishes("X");
     assert_eq!(scene.is(), "D8 patch title content status +live");
