@@ -154,8 +154,9 @@ impl<'a> Case<'a> {
         draft: Option<&Print>,
     ) -> Decision {
         if !theirs.is_empty() || (draft.is_some() && self.desired.status == Status::Draft) {
-            let rule = if theirs.is_empty() { "C7" } else { "C5" };
-            let write = || self.write(Some(base), hub, theirs);
+            // C7: nothing differs from the base but the draft, so what a person settles is the text.
+            let (rule, fields) = if theirs.is_empty() { ("C7", &Fields::from([Field::Text])) } else { ("C5", theirs) };
+            let write = || self.write(Some(base), hub, fields);
             return match drifted(rule, hub.version).step {
                 Step::Hold(held) => {
                     Resolve { page: self.page, remote }.or(rule, held.state, held.reason, Some(hub), write)

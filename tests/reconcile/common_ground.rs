@@ -144,6 +144,13 @@ fn c7_somebodys_draft_is_noted_on_a_published_document() {
 }
 
 #[test]
+fn c7_somebodys_draft_makes_a_draft_document_drift() {
+    assert_eq!(retitled_in_a_draft().is(), "C7 hold drifted remote_changed");
+    let settled = retitled_in_a_draft().settles(Keep::Local);
+    assert_eq!(settled.is(), "R1 patch title content +draft", "the text is what drifted");
+}
+
+#[test]
 fn c7_a_draft_that_is_ours_is_nobodys() {
     let mut scene = draft_in_step();
     assert_eq!(scene.is(), "C4 in_step");
