@@ -164,8 +164,9 @@ impl<'a> Case<'a> {
                 other => step(rule, other),
             };
         }
+        let learned = merge::learned(self.desired, base, hub);
         if draft.is_some() {
-            return in_step("C7", merge::learned(self.desired, base, hub), RemoteDraft::There);
+            return in_step("C7", learned, RemoteDraft::There);
         }
         // C9: somebody published our draft as it was.
         let published = match (&base.draft, &hub.live) {
@@ -173,10 +174,11 @@ impl<'a> Case<'a> {
             _ => None,
         };
         if self.desired.status == Status::Draft && published.is_some() {
-            let learned = Base { live: published, draft: None, version: hub.version, ..base.clone() };
+            let learned = learned.unwrap_or_else(|| base.clone());
+            let learned = Base { live: published, draft: None, version: hub.version, ..learned };
             return in_step("C9", Some(learned), RemoteDraft::None);
         }
-        in_step("C4", merge::learned(self.desired, base, hub), RemoteDraft::None)
+        in_step("C4", learned, RemoteDraft::None)
     }
 
     /// D5: where the hub already says it, it is common ground.

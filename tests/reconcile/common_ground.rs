@@ -159,6 +159,18 @@ fn c7_a_draft_that_is_ours_is_nobodys() {
     assert_eq!(scene.colleague_drafts("older").is(), "C4 in_step");
 }
 
+#[test]
+fn c9_our_draft_that_a_colleague_published_is_live_common_ground() {
+    let scene = draft_in_step().colleague_publishes("A");
+    let said = scene.is();
+    assert_eq!(said, "C9 in_step learns");
+    let base = said.base();
+    assert!(base.live.as_ref().unwrap().is(&text("A")) && base.draft.is_none());
+    assert_eq!(base.version, scene.hub.version);
+    let with_lists = draft_in_step().colleague_sets_skills(&["other"]).colleague_publishes("A").is();
+    assert_eq!(with_lists.base().lists.skills, Some(ids(&["other"])), "and the lists are learned as in C4");
+}
+
 // D: the document says something else.
 
 #[test]
