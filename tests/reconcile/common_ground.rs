@@ -317,6 +317,18 @@ fn d7_the_same_field_on_both_sides_is_a_conflict() {
 }
 
 #[test]
+fn d7_local_publishes_over_a_backup() {
+    let scene = in_step().writes("B").colleague_publishes("X").on_conflict_local();
+    assert_eq!(scene.is(), "D7 patch title content status +live");
+    let filed = in_step().files_in(&["mine"]).colleague_files_in(&["other"]).on_conflict_local();
+    assert_eq!(filed.is(), "D7 patch folder_ids");
+    let drifts = scene.colleague_files_in(&["other"]);
+    assert_eq!(drifts.is(), "D7 patch title content status +live", "what only the hub changed still drifts");
+    let cleared = in_step().writes("B").colleague_publishes("").colleague_retitles("Cleared").on_conflict_local();
+    assert_eq!(cleared.is(), "D7 patch title content status +live", "a title is text too");
+}
+
+#[test]
 fn d7_a_live_text_below_a_draft_that_was_met_is_met_for_the_first_time() {
     let mut scene = draft_in_step().wants(Status::Published).writes("B");
     scene.hub.live = Some(text("X"));

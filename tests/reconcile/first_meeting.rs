@@ -97,6 +97,15 @@ fn b4_a_page_without_text_is_filled() {
 }
 
 #[test]
+fn b4_a_title_that_is_replaced_is_backed_up() {
+    assert_eq!(unmet_blank().colleague_drafts_titled("Notes", "").is(), "B4 patch title content status +draft");
+    assert_eq!(unmet_blank().colleague_drafts_titled(" ", "").is(), "B4 patch title content status");
+    let mut titled = unmet_blank();
+    titled.hub.live = Some(hubsync::page::Print::of("Notes", ""));
+    assert_eq!(titled.is(), "B4 patch title content status +live");
+}
+
+#[test]
 fn b5_another_live_text_is_held() {
     let said = unmet().is();
     assert_eq!(said, "B5 hold conflict first_meeting");
