@@ -53,7 +53,7 @@ impl<'a> Case<'a> {
             _ => self.page.seen.as_ref(),
         };
         let would_clear = match (&self.page.base, hub) {
-            (Some(base), _) => base.text(self.desired.status).is_some_and(|known| !known.sent.body.empty),
+            (Some(base), _) => [&base.live, &base.draft].into_iter().flatten().any(|known| !known.sent.body.empty),
             (None, Some(hub)) => has_body(&hub.live) || has_body(&hub.draft),
             (None, None) if matches!(remote, Remote::Absent { .. }) || self.page.absent.is_some() => false,
             (None, None) => return Some(step("D15", Step::Look(Look::Get))),

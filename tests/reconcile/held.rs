@@ -59,6 +59,12 @@ fn d15_a_body_that_became_empty_is_taken_for_an_accident() {
 }
 
 #[test]
+fn d15_a_page_that_holds_only_our_draft_has_a_body() {
+    let scene = draft_in_step().writes("").wants(Status::Published);
+    assert_eq!(scene.is(), "D15 hold blocked body_empty");
+}
+
+#[test]
 fn d15_a_first_meeting_never_empties_a_page() {
     assert_eq!(unmet().writes("").is(), "D15 hold blocked body_empty");
     assert_eq!(unmet_blank().colleague_drafts("Y").writes("").is(), "D15 hold blocked body_empty");
