@@ -73,6 +73,17 @@ fn d15_a_first_meeting_never_empties_a_page() {
 }
 
 #[test]
+fn d15_before_a_first_meeting_the_page_is_looked_at() {
+    for scene in [unmet().writes(""), unmet().writes("").unchecked(), unmet_blank().writes("").unchecked().looked_at()]
+    {
+        assert_eq!(scene.unknown(), "D15 get");
+        assert_eq!(scene.unmoved(), "D15 get");
+        assert_eq!(scene.moved(), "D15 get");
+    }
+    assert_eq!(unmet().writes("").absent(), "absent hold blocked page_not_found");
+}
+
+#[test]
 fn d15_an_empty_document_may_have_an_empty_page() {
     assert_eq!(unmet_blank().writes("").is(), "B4 patch title content status");
     let mut empty = in_step().writes("");
