@@ -134,14 +134,16 @@ impl<'a> Case<'a> {
     }
 
     /// D7: why the fields that both sides changed are held; `None` where the document wins. A live text that was never
-    /// common ground (the page was met as a draft) is met for the first time; everything else is a conflict.
+    /// common ground (the page was met as a draft) is met for the first time; everything else is a conflict. An empty body
+    /// never wins by itself over a text (contract.md, Body).
     fn held_by(self, base: &Base, clash: &Fields) -> Option<Code> {
         let unmet = clash.contains(&Field::Text) && base.text(self.desired.status).is_none();
         let met = clash.iter().any(|field| *field != Field::Text || !unmet);
         if unmet && self.policy.on_first_meeting == OnDifference::Hold {
             return Some(Code::FirstMeeting);
         }
-        (met && self.policy.on_conflict == OnDifference::Hold).then_some(Code::RemoteChanged)
+        let empties = clash.contains(&Field::Text) && self.desired.body.empty;
+        (empties || met && self.policy.on_conflict == OnDifference::Hold).then_some(Code::RemoteChanged)
     }
 
     /// Rows C4 to C9: the document says what the base says.

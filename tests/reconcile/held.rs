@@ -93,6 +93,14 @@ fn d15_an_empty_document_may_have_an_empty_page() {
 }
 
 #[test]
+fn d15_local_never_empties_a_page_that_got_a_body() {
+    let mut scene = in_step().writes("").retitles("Else").on_conflict_local();
+    let blank = hubsync::page::Print::of(crate::builders::TITLE, "");
+    scene.base().live = Some(hubsync::reconcile::page_record::Known::new(blank, None));
+    assert_eq!(scene.is(), "D7 hold conflict remote_changed");
+}
+
+#[test]
 fn absent_a_page_that_the_hub_does_not_have_is_never_made() {
     for scene in [in_step(), in_step().writes("B"), unmet(), draft_in_step(), in_step().writes("B").unchecked()] {
         assert_eq!(scene.absent(), "absent hold blocked page_not_found");
