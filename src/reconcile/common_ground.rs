@@ -112,17 +112,9 @@ impl<'a> Case<'a> {
         let revert = had && changed.contains(&Field::Text) && theirs.contains(&Field::Text);
         let foreign: Fields = theirs.iter().copied().filter(|field| !(revert && *field == Field::Text)).collect();
         let send = || self.write(Some(base), hub, &changed);
-        if changed.intersection(&foreign).next().is_some() {
-            // A live text that was never common ground (the page was met as a draft) is met for the first time.
-            let unmet = base.text(self.desired.status).is_none();
-            let (wins, code) = if unmet {
-                (self.policy.on_first_meeting, Code::FirstMeeting)
-            } else {
-                (self.policy.on_conflict, Code::RemoteChanged)
-            };
-            if wins == OnDifference::Local {
-                return step("D7", send());
-            }
+        let clash: Fields = changed.intersection(&foreign).copied().collect();
+        if !clash.is_empty() {
+            let Some(code) = self.held_by(base, &clash) else { return step("D7", send()) };
             let reason = Reason::new(
                 code,
                 "the page says something else than when it was last in step, and the document has changed too",
@@ -141,6 +133,19 @@ impl<'a> Case<'a> {
         )
     }
 
+    /// D7: why the fields that both sides changed are held; `None` where the document wins. A live text that was never
+    /// common ground (the page was met as a draft) is met for the first time; everything else is a conflict. An empty body
+    /// never wins by itself over a text (contract.md, Body).
+    fn held_by(self, base: &Base, clash: &Fields) -> Option<Code> {
+        let unmet = clash.contains(&Field::Text) && base.text(self.desired.status).is_none();
+        let met = clash.iter().any(|field| *field != Field::Text || !unmet);
+        if unmet && self.policy.on_first_meeting == OnDifference::Hold {
+            return Some(Code::FirstMeeting);
+        }
+        let empties = clash.contains(&Field::Text) && self.desired.body.empty;
+        (empties || met && self.policy.on_conflict == OnDifference::Hold).then_some(Code::RemoteChanged)
+    }
+
     /// Rows C4 to C9: the document says what the base says.
     fn unchanged(
         self,
@@ -151,8 +156,9 @@ impl<'a> Case<'a> {
         draft: Option<&Print>,
     ) -> Decision {
         if !theirs.is_empty() || (draft.is_some() && self.desired.status == Status::Draft) {
-            let rule = if theirs.is_empty() { "C7" } else { "C5" };
-            let write = || self.write(Some(base), hub, theirs);
+            // C7: nothing differs from the base but the draft, so what a person settles is the text.
+            let (rule, fields) = if theirs.is_empty() { ("C7", &Fields::from([Field::Text])) } else { ("C5", theirs) };
+            let write = || self.write(Some(base), hub, fields);
             return match drifted(rule, hub.version).step {
                 Step::Hold(held) => {
                     Resolve { page: self.page, remote }.or(rule, held.state, held.reason, Some(hub), write)
@@ -160,8 +166,9 @@ impl<'a> Case<'a> {
                 other => step(rule, other),
             };
         }
+        let learned = merge::learned(self.desired, base, hub);
         if draft.is_some() {
-            return in_step("C7", merge::learned(self.desired, base, hub), RemoteDraft::There);
+            return in_step("C7", learned, RemoteDraft::There);
         }
         // C9: somebody published our draft as it was.
         let published = match (&base.draft, &hub.live) {
@@ -169,10 +176,11 @@ impl<'a> Case<'a> {
             _ => None,
         };
         if self.desired.status == Status::Draft && published.is_some() {
-            let learned = Base { live: published, draft: None, version: hub.version, ..base.clone() };
+            let learned = learned.unwrap_or_else(|| base.clone());
+            let learned = Base { live: published, draft: None, version: hub.version, ..learned };
             return in_step("C9", Some(learned), RemoteDraft::None);
         }
-        in_step("C4", merge::learned(self.desired, base, hub), RemoteDraft::None)
+        in_step("C4", learned, RemoteDraft::None)
     }
 
     /// D5: where the hub already says it, it is common ground.

@@ -48,15 +48,15 @@ impl<'a> Case<'a> {
     /// D15: a body that became empty is taken for an accident.
     fn empty_body(&self, remote: Remote<'_>) -> Option<Decision> {
         let has_body = |print: &Option<Print>| print.as_ref().is_some_and(|print| !print.body.empty);
-        let hub = match remote {
-            Remote::Is { page, .. } => Some(page),
-            _ => self.page.seen.as_ref(),
-        };
-        let would_clear = match (&self.page.base, hub) {
-            (Some(base), _) => base.text(self.desired.status).is_some_and(|known| !known.sent.body.empty),
-            (None, Some(hub)) => has_body(&hub.live) || has_body(&hub.draft),
-            (None, None) if matches!(remote, Remote::Absent { .. }) || self.page.absent.is_some() => false,
-            (None, None) => return Some(step("D15", Step::Look(Look::Get))),
+        let has_text = |hub: &Seen| has_body(&hub.live) || has_body(&hub.draft);
+        let would_clear = match (&self.page.base, remote) {
+            (Some(base), _) => [&base.live, &base.draft].into_iter().flatten().any(|known| !known.sent.body.empty),
+            (None, Remote::Is { page, .. }) => has_text(page),
+            (None, _) if self.page.seen.as_ref().is_some_and(has_text) => true,
+            (None, Remote::Absent { .. }) => false,
+            (None, _) if self.page.absent.is_some() => false,
+            // That the last look found no body doesn't mean that there is none by now.
+            (None, _) => return Some(step("D15", Step::Look(Look::Get))),
         };
         let reason = || {
             Reason::new(

@@ -129,15 +129,13 @@ pub fn patch(desired: &Desired, hub: Option<&Seen>, fields: &Fields) -> Patch {
 pub fn replaced(patch: &Patch, base: Option<&Base>, hub: &Seen) -> Vec<Side> {
     let Some(text) = &patch.text else { return Vec::new() };
     let foreign = |known: Option<&Known>, print: &Print| {
-        let sent = text.body.exact == print.body.exact && text.title.as_ref().is_none_or(|t| *t == print.title);
-        let blank = print.body.empty && print.title.trim().is_empty();
-        !sent && !blank && !known.is_some_and(|known| known.is(print))
+        let title_stays = print.title.trim().is_empty() || text.title.as_ref().is_none_or(|t| *t == print.title);
+        let body_stays = print.body.empty || text.body.exact == print.body.exact;
+        !(title_stays && body_stays) && !known.is_some_and(|known| known.is(print))
     };
     let mut sides = Vec::new();
     let live = base.and_then(|base| base.live.as_ref());
-    if text.status == Status::Published
-        && hub.live.as_ref().is_some_and(|print| !print.body.empty && foreign(live, print))
-    {
+    if text.status == Status::Published && hub.live.as_ref().is_some_and(|print| foreign(live, print)) {
         sides.push(Side::Live);
     }
     let draft = base.and_then(|base| base.draft.as_ref());
