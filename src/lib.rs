@@ -1,6 +1,7 @@
 //! hubsync keeps the pages of a hosted knowledge hub in step with a folder of Markdown files.
 
 pub mod engine;
+pub mod local;
 pub mod page;
 pub mod policy;
 pub mod reason;
