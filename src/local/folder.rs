@@ -1,0 +1,234 @@
+//! The root as it stands: scanned whole or looked at in part, it answers what has come to rest and was not told before.
+//!
+//! Promise 5 is kept here: a root that is missing, empty or another one tells nothing, so that nothing is published or
+//! archived for it. Blocking: for the blocking pool.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::document::Reading;
+use crate::engine::settled::{RootHealth, Settled};
+use crate::local::cache::CacheEntry;
+use crate::local::identity::{Home, Picture, Presence, Says, Standing, identify};
+use crate::local::index::{Clock, Index, Quiet, Survey};
+use crate::local::patterns::Patterns;
+use crate::local::root::{Root, RootId, RootMissing};
+use crate::local::scan::{self, IGNORE_FILE, Scope, Walked};
+use crate::page::{DocPath, PageId, Wall};
+use crate::policy::Rules;
+use crate::reason::Code;
+
+/// A page that the state knows, and where its file lay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The page.
+    pub page: PageId,
+    /// Its file.
+    pub path: DocPath,
+    /// Whether that was there when last looked at. One that was missed already says nothing about the root's health.
+    pub presence: Presence,
+}
+
+/// What one scan or look found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// What differs from what was told before; in the first round everything. Empty unless the root is well.
+    pub settled: Vec<Settled>,
+    /// Whether the root is the folder that it was.
+    pub health: RootHealth,
+    /// Files that are being written: to be looked at again.
+    pub unsettled: Vec<DocPath>,
+    /// What the state should remember, so that a file need not be read again.
+    pub cache_put: Vec<(DocPath, CacheEntry)>,
+    /// What it should forget.
+    pub cache_gone: Vec<DocPath>,
+    /// How many files have front matter, as far as they could be read.
+    pub documents: usize,
+    /// Folders that this round walked on request: `settle` looks at them once more, for what came while the watcher did not
+    /// know them yet.
+    pub folders: BTreeSet<PathBuf>,
+}
+
+/// The index of the root.
+#[derive(Debug)]
+pub struct Folder {
+    root: PathBuf,
+    patterns: Patterns,
+    index: Index,
+    homes: BTreeMap<PageId, Home>,
+    told: Picture,
+    /// The folder that was scanned whole last: another one is never looked at in part.
+    scanned: Option<RootId>,
+}
+
+impl Folder {
+    /// `root` may be a link. `cache` and `known` come from the state.
+    pub fn new(
+        root: PathBuf,
+        patterns: Patterns,
+        rules: Rules,
+        cache: Vec<(DocPath, CacheEntry)>,
+        known: Vec<Known>,
+    ) -> Self {
+        let home = |known: Known| (known.page, Home { path: known.path, presence: known.presence });
+        Self {
+            root,
+            patterns,
+            index: Index::new(rules, cache),
+            homes: known.into_iter().map(home).collect(),
+            told: Picture::default(),
+            scanned: None,
+        }
+    }
+
+    /// The root as it was given.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Looks at everything.
+    pub fn scan(&mut self, now: Wall, quiet: Quiet) -> Round {
+        match Root::open(&self.root) {
+            Ok(root) => self.round(&root, &Scope::All, now, quiet),
+            Err(missing) => self.missing(missing),
+        }
+    }
+
+    /// Looks at these paths, relative to the root; a folder stands for all that is in it. A path that isn't there any more
+    /// is as good as one that is. Where the root is another folder than before, everything is looked at.
+    pub fn look(&mut self, paths: &BTreeSet<PathBuf>, now: Wall, quiet: Quiet) -> Round {
+        match Root::open(&self.root) {
+            Ok(root) if self.scanned == Some(root.id()) => {
+                let links = self.index.links().map(|path| path.as_path().to_path_buf());
+                let scope = Scope::Paths(paths.iter().map(|path| widened(path)).chain(links).collect());
+                self.round(&root, &scope, now, quiet)
+            }
+            Ok(root) => self.round(&root, &Scope::All, now, quiet),
+            Err(missing) => self.missing(missing),
+        }
+    }
+
+    /// The state knows `page` now, with its file at `path` (it was created or pulled).
+    pub fn note_known(&mut self, page: PageId, path: DocPath) {
+        self.homes.insert(page, Home { path, presence: Presence::There });
+    }
+
+    /// The state has forgotten `page`: if a file names it, it is told anew.
+    pub fn forget(&mut self, page: &PageId) {
+        self.homes.remove(page);
+        self.told.pages.remove(page);
+    }
+
+    /// A person said that the root is the right one (`sync --confirm-root`): what is not in it is missed from now on.
+    pub fn confirm_root(&mut self, now: Wall) {
+        let claimed = self.claimed();
+        let missed: Vec<PageId> =
+            self.known_there().filter(|known| !self.is_found(&claimed, known)).map(|(page, _)| page.clone()).collect();
+        for page in missed {
+            if let Some(home) = self.homes.get_mut(&page) {
+                home.presence = Presence::Missed(now);
+            }
+        }
+    }
+
+    /// Every file that was read, with what it said.
+    pub fn readings(&self) -> impl Iterator<Item = (&DocPath, &Reading)> {
+        self.index.files.iter().filter_map(|(path, fact)| match &fact.says {
+            Says::Read(reading) => Some((path, &**reading)),
+            _ => None,
+        })
+    }
+
+    fn round(&mut self, root: &Root, scope: &Scope, now: Wall, quiet: Quiet) -> Round {
+        let clock = Clock::starting(now);
+        let walked = scan::walk(root.real(), &self.patterns, scope);
+        self.take_in(root, scope, walked, clock, quiet)
+    }
+
+    /// What a walk saw becomes a round. Apart from [`Folder::round`] so that tests can say what a walk saw.
+    fn take_in(&mut self, root: &Root, scope: &Scope, walked: Walked, clock: Clock, quiet: Quiet) -> Round {
+        let folders = if *scope == Scope::All { BTreeSet::new() } else { walked.folders.clone() };
+        let homes = self.homes.iter().map(|(page, home)| (home.path.clone(), page.clone())).collect();
+        let survey = Survey { root, patterns: &self.patterns, scope, clock, quiet, homes: &homes };
+        self.index.update(&survey, walked);
+        if *scope == Scope::All {
+            self.scanned = Some(root.id());
+        }
+        let health = self.health();
+        let settled = if health == RootHealth::Ok { self.tell(clock.now()) } else { Vec::new() };
+        let (cache_put, cache_gone) = self.index.cache_changes();
+        Round {
+            settled,
+            health,
+            unsettled: self.index.unsettled(),
+            cache_put,
+            cache_gone,
+            documents: self.readings().filter(|(_, reading)| **reading != Reading::Plain).count(),
+            folders,
+        }
+    }
+
+    fn missing(&mut self, missing: RootMissing) -> Round {
+        // What comes back in its place may be anything.
+        self.scanned = None;
+        Round {
+            settled: Vec::new(),
+            health: RootHealth::Missing(missing.0),
+            unsettled: Vec::new(),
+            cache_put: Vec::new(),
+            cache_gone: Vec::new(),
+            documents: 0,
+            folders: BTreeSet::new(),
+        }
+    }
+
+    /// What the picture tells anew; from now on it is told.
+    fn tell(&mut self, now: Wall) -> Vec<Settled> {
+        let picture = identify(&self.index.files, &self.homes, now);
+        let news = picture.since(&self.told, now);
+        for (page, (path, standing)) in &picture.pages {
+            let presence = match standing {
+                Standing::Gone(since) => Presence::Missed(*since),
+                // Of two newcomers neither is known as the page's.
+                Standing::Held(reason) if reason.code == Code::DuplicatePageId => continue,
+                Standing::Held(_) | Standing::Reads(_) => Presence::There,
+            };
+            self.homes.insert(page.clone(), Home { path: path.clone(), presence });
+        }
+        self.told = picture;
+        news
+    }
+
+    /// Whether enough of the known documents are there, by path or by page. One document alone may well have been
+    /// deleted, unless the root has no document left at all.
+    fn health(&self) -> RootHealth {
+        let claimed = self.claimed();
+        let known = self.known_there().count();
+        let found = self.known_there().filter(|known| self.is_found(&claimed, known)).count();
+        let too_few = if known == 1 { self.index.files.is_empty() } else { found * 2 < known };
+        if too_few { RootHealth::Changed { known, found } } else { RootHealth::Ok }
+    }
+
+    fn known_there(&self) -> impl Iterator<Item = (&PageId, &Home)> {
+        self.homes.iter().filter(|(_, home)| home.presence == Presence::There)
+    }
+
+    fn claimed(&self) -> BTreeSet<&PageId> {
+        self.index.files.values().filter_map(|fact| fact.says.page()).collect()
+    }
+
+    fn is_found(&self, claimed: &BTreeSet<&PageId>, (page, home): &(&PageId, &Home)) -> bool {
+        self.index.files.contains_key(&home.path) || claimed.contains(page)
+    }
+}
+
+/// A changed file of rules changes what its folder lists.
+fn widened(path: &Path) -> PathBuf {
+    let is_rules =
+        path.file_name().is_some_and(|name| name == OsStr::new(".gitignore") || name == OsStr::new(IGNORE_FILE));
+    if is_rules { path.parent().map(Path::to_path_buf).unwrap_or_default() } else { path.to_path_buf() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! Which file is which page's: one function over all that is known of the root.
+//!
+//! A page is named by the id in its file, so a document that moves stays the same page. Two files with one id: the one that
+//! hubsync already knows as the page's goes on, newcomers are blocked; without such a one, all are. A known file that has
+//! stopped naming its page holds it: it is never taken for gone. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::document::Reading;
+use crate::engine::settled::{Found, Settled};
+use crate::local::scan::{Stat, Via};
+use crate::page::{DocPath, PageId, Wall};
+use crate::reason::{Code, Reason};
+
+/// What is known of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFact {
+    /// Its stat behind any link, where it has one.
+    pub stat: Option<Stat>,
+    /// Itself or a link.
+    pub via: Via,
+    /// What it says, or what keeps it from saying it.
+    pub says: Says,
+}
+
+/// What a file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// It was read, whole.
+    Read(Arc<Reading>),
+    /// It is being written; `page` is what its front matter names so far.
+    Unsettled {
+        /// The page that it names, if it does.
+        page: Option<PageId>,
+    },
+    /// It is there, or may be, and can't be read now; `page` is what it named when it last could.
+    Unreadable {
+        /// The page that it named.
+        page: Option<PageId>,
+        /// Why it can't be read.
+        reason: Reason,
+    },
+    /// It is something that no document can be, or is left out by a rule.
+    Unfit(Reason),
+}
+
+/// Where a page's file lay last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// Its path.
+    pub path: DocPath,
+    /// Whether it was there when last looked at.
+    pub presence: Presence,
+}
+
+/// Whether a known file was there when last looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It was.
+    There,
+    /// It wasn't, since this moment.
+    Missed(Wall),
+}
+
+/// How a page's file stands: [`Found`], but sharing what was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It was read, and names the page.
+    Reads(Arc<Reading>),
+    /// It is held.
+    Held(Reason),
+    /// It is gone.
+    Gone(Wall),
+}
+
+/// All that can be told of the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Picture {
+    /// Each page's file.
+    pub pages: BTreeMap<PageId, (DocPath, Standing)>,
+    /// Files that belong to no page, with title and reason.
+    pub loose: BTreeMap<DocPath, (Option<String>, Reason)>,
+}
+
+impl Says {
+    /// The page that the file lays claim to.
+    pub fn page(&self) -> Option<&PageId> {
+        match self {
+            Self::Read(reading) => page_of(reading),
+            Self::Unsettled { page } | Self::Unreadable { page, .. } => page.as_ref(),
+            Self::Unfit(_) => None,
+        }
+    }
+}
+
+/// The page that a file names.
+pub fn page_of(reading: &Reading) -> Option<&PageId> {
+    match reading {
+        Reading::Plain => None,
+        Reading::Off { page_id, .. } | Reading::Blocked { page_id, .. } | Reading::Document { page_id, .. } => {
+            page_id.as_ref()
+        }
+    }
+}
+
+/// A file that names a page.
+type Claim<'a> = (&'a DocPath, &'a FileFact);
+
+/// Gives each page its file. `now` is when a page that is missed for the first time has been missed.
+pub fn identify(files: &BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, Home>, now: Wall) -> Picture {
+    let aliases = aliases(files, homes);
+    let mut claims: BTreeMap<&PageId, Vec<Claim<'_>>> = BTreeMap::new();
+    for (path, file) in files.iter().filter(|(path, _)| !aliases.contains(path)) {
+        if let Some(page) = file.says.page() {
+            claims.entry(page).or_default().push((path, file));
+        }
+    }
+    let mut picture = Picture::default();
+    let mut placed: BTreeSet<&DocPath> = BTreeSet::new();
+    let pages: BTreeSet<&PageId> = claims.keys().copied().chain(homes.keys()).collect();
+    for page in pages {
+        let claimants = claims.get(page).map_or(&[][..], Vec::as_slice);
+        let home = homes.get(page);
+        let at_home = claimants.iter().find(|(path, _)| home.is_some_and(|home| home.path == **path));
+        let (path, standing) = match (at_home, claimants, home) {
+            (Some((path, file)), _, _) | (None, [(path, file)], _) => (*path, standing(file)),
+            (None, [], Some(home)) => (&home.path, without_claim(page, files.get(&home.path), home, now)),
+            (None, [], None) => continue,
+            (None, [(path, _), ..], _) => (*path, Standing::Held(duplicate(page, path, claimants))),
+        };
+        placed.insert(path);
+        for (other, file) in claimants.iter().filter(|(other, _)| *other != path) {
+            placed.insert(other);
+            picture.loose.insert((*other).clone(), (title(&file.says), duplicate(page, other, claimants)));
+        }
+        picture.pages.insert(page.clone(), (path.clone(), standing));
+    }
+    for (path, file) in files.iter().filter(|(path, _)| !placed.contains(path) && !aliases.contains(*path)) {
+        if let Some(reason) = loose(&file.says) {
+            picture.loose.insert(path.clone(), (title(&file.says), reason));
+        }
+    }
+    picture
+}
+
+/// Paths that only are another name of a file that is listed under a better one: the file itself before a link to it, then
+/// the path where its page is known to be, then the first. Stamps must agree, so that an inode used again is no alias.
+fn aliases<'a>(files: &'a BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, Home>) -> BTreeSet<&'a DocPath> {
+    let mut names: BTreeMap<Stat, Vec<(&DocPath, &FileFact)>> = BTreeMap::new();
+    for (path, file) in files {
+        if let Some(stat) = file.stat {
+            names.entry(stat).or_default().push((path, file));
+        }
+    }
+    let is_home = |path: &DocPath, file: &FileFact| {
+        file.says.page().and_then(|page| homes.get(page)).is_some_and(|home| home.path == *path)
+    };
+    let mut aliases = BTreeSet::new();
+    for mut same in names.into_values().filter(|same| same.len() > 1) {
+        same.sort_by_key(|(path, file)| (file.via, !is_home(path, file)));
+        aliases.extend(same.into_iter().skip(1).map(|(path, _)| path));
+    }
+    aliases
+}
+
+/// How the file that lays claim to a page stands.
+fn standing(file: &FileFact) -> Standing {
+    match &file.says {
+        Says::Read(reading) => Standing::Reads(reading.clone()),
+        Says::Unreadable { reason, .. } | Says::Unfit(reason) => Standing::Held(reason.clone()),
+        Says::Unsettled { .. } => Standing::Held(being_written()),
+    }
+}
+
+/// How a known page stands that no file names.
+fn without_claim(page: &PageId, file: Option<&FileFact>, home: &Home, now: Wall) -> Standing {
+    let Some(file) = file else {
+        return Standing::Gone(match home.presence {
+            Presence::There => now,
+            Presence::Missed(since) => since,
+        });
+    };
+    let known_as = format!("hubsync knows this file as page {page}");
+    Standing::Held(match &file.says {
+        Says::Unfit(reason) | Says::Unreadable { reason, .. } => reason.clone(),
+        Says::Unsettled { .. } => being_written(),
+        Says::Read(reading) => match &**reading {
+            Reading::Blocked { page_id: None, reason, .. } => reason.clone(),
+            Reading::Off { page_id: None, .. } => sync_false(),
+            Reading::Plain => Reason::new(
+                Code::FrontMatter,
+                format!(
+                    "the front matter is gone; {known_as}: put it back, delete the file, or `hubsync forget {page}`"
+                ),
+            ),
+            Reading::Document { page_id: None, .. } => Reason::new(
+                Code::NoPageId,
+                format!("the page_id is gone; {known_as}: put it back, or `hubsync forget {page}`"),
+            ),
+            Reading::Blocked { page_id: Some(other), .. }
+            | Reading::Off { page_id: Some(other), .. }
+            | Reading::Document { page_id: Some(other), .. } => Reason::new(
+                Code::FrontMatter,
+                format!("the file names page {other} now; {known_as}: put the id back, or `hubsync forget {page}`"),
+            ),
+        },
+    })
+}
+
+/// Why a file without a page is reported; `None` where there is nothing to tell yet.
+fn loose(says: &Says) -> Option<Reason> {
+    Some(match says {
+        Says::Unsettled { .. } => return None,
+        Says::Unreadable { reason, .. } | Says::Unfit(reason) => reason.clone(),
+        Says::Read(reading) => match &**reading {
+            Reading::Blocked { reason, .. } => reason.clone(),
+            Reading::Off { .. } => sync_false(),
+            Reading::Plain => no_front_matter(),
+            Reading::Document { .. } => {
+                Reason::new(Code::NoPageId, "no page_id; write one, or turn on `publish.create` to get a page made")
+            }
+        },
+    })
+}
+
+fn title(says: &Says) -> Option<String> {
+    match says {
+        Says::Read(reading) => match &**reading {
+            Reading::Off { title, .. } | Reading::Blocked { title, .. } => title.clone(),
+            Reading::Document { authored, .. } => authored.title.clone(),
+            Reading::Plain => None,
+        },
+        _ => None,
+    }
+}
+
+fn duplicate(page: &PageId, path: &DocPath, claimants: &[Claim<'_>]) -> Reason {
+    let others: Vec<String> =
+        claimants.iter().filter(|(other, _)| *other != path).map(|(other, _)| other.to_text()).collect();
+    let message = format!(
+        "page_id {page} is also in {}; only one file can be its document: take the id out of the others",
+        others.join(", ")
+    );
+    Reason::new(Code::DuplicatePageId, message)
+}
+
+fn sync_false() -> Reason {
+    Reason::new(Code::SyncFalse, "`sync: false` leaves this file alone")
+}
+
+fn no_front_matter() -> Reason {
+    Reason::new(Code::NoFrontMatter, "no front matter, so it is no document")
+}
+
+fn being_written() -> Reason {
+    Reason::new(Code::StillBeingWritten, "the file is still being written; it is published once it is quiet")
+}
+
+impl Standing {
+    /// As the engine takes it in.
+    fn found(&self) -> Found {
+        match self {
+            Self::Held(reason) => Found::Held(reason.clone()),
+            Self::Gone(since) => Found::Gone { since: *since },
+            Self::Reads(reading) => match &**reading {
+                Reading::Document { authored, .. } => Found::Document(authored.clone()),
+                Reading::Blocked { reason, .. } => Found::Held(reason.clone()),
+                Reading::Off { .. } => Found::Held(sync_false()),
+                Reading::Plain => Found::Held(no_front_matter()),
+            },
+        }
+    }
+}
+
+impl Picture {
+    /// What this picture tells that `told` did not. A page that is in neither file nor memory any more is told as gone.
+    pub fn since(&self, told: &Self, now: Wall) -> Vec<Settled> {
+        let mut news = Vec::new();
+        for path in told.loose.keys().filter(|path| !self.loose.contains_key(path)) {
+            news.push(Settled::LooseGone { path: path.clone() });
+        }
+        for (page, (path, _)) in told.pages.iter().filter(|(page, _)| !self.pages.contains_key(page)) {
+            news.push(settled(page, path, &Standing::Gone(now)));
+        }
+        for (page, (path, standing)) in &self.pages {
+            if told.pages.get(page).is_none_or(|(was_at, was)| was_at != path || was != standing) {
+                news.push(settled(page, path, standing));
+            }
+        }
+        for (path, (title, reason)) in self.loose.iter().filter(|(path, now)| told.loose.get(path) != Some(now)) {
+            news.push(Settled::Loose { path: path.clone(), title: title.clone(), reason: reason.clone() });
+        }
+        news
+    }
+}
+
+fn settled(page: &PageId, path: &DocPath, standing: &Standing) -> Settled {
+    Settled::Page { id: page.clone(), path: path.clone(), found: standing.found() }
+}
+
+#[cfg(test)]
+mod tests;

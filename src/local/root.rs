@@ -1,0 +1,216 @@
+//! The root folder, held open: every file is opened from here, and no link leads out of it (promise 7).
+//!
+//! A path is opened one component at a time from the open root, following no link. A path that has links in it is resolved
+//! first, must lie in the root, and is then opened the same way: whatever is swapped in between, nothing outside is read.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::io::Errno;
+
+/// The root, open.
+#[derive(Debug)]
+pub struct Root {
+    real: PathBuf,
+    folder: OwnedFd,
+    id: RootId,
+}
+
+/// Which folder the root is at the moment: device and inode. A swapped link shows as another id; it proves nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RootId {
+    dev: u64,
+    ino: u64,
+}
+
+/// The root isn't there, or can't be used: cause and cure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RootMissing(pub String);
+
+/// Why a file under the root was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOpened {
+    /// The link leads out of the root.
+    #[error("the link leads out of the root, to {}", .0.display())]
+    Outside(PathBuf),
+    /// The system said no.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Root {
+    /// Opens the root. It may be a link itself, to whatever folder it names now.
+    pub fn open(path: &Path) -> Result<Self, RootMissing> {
+        Self::try_open(path).map_err(|error| {
+            let shown = path.display();
+            RootMissing(match error.kind() {
+                io::ErrorKind::NotFound => {
+                    format!("the root {shown} is not there; create or mount it, or correct `root` in the configuration")
+                }
+                io::ErrorKind::NotADirectory => {
+                    format!("the root {shown} is not a folder; correct `root` in the configuration")
+                }
+                io::ErrorKind::PermissionDenied => {
+                    format!("the root {shown} can't be read: {error}; give this user the right to read it")
+                }
+                _ => format!("the root {shown} can't be read: {error}"),
+            })
+        })
+    }
+
+    fn try_open(path: &Path) -> io::Result<Self> {
+        let real = path.canonicalize()?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = open(&real, flags, Mode::empty())?;
+        // Opening needs less than listing: only this tells whether there is anything to see.
+        std::fs::read_dir(&real)?;
+        let stat = rustix::fs::fstat(&folder)?;
+        let id = RootId { dev: to_u64(stat.st_dev), ino: to_u64(stat.st_ino) };
+        Ok(Self { real, folder, id })
+    }
+
+    /// The path of the root without links.
+    pub fn real(&self) -> &Path {
+        &self.real
+    }
+
+    /// Which folder it is.
+    pub fn id(&self) -> RootId {
+        self.id
+    }
+
+    /// Opens the file at `relative` for reading. Never waits for a pipe's other end.
+    pub fn open_file(&self, relative: &Path) -> Result<File, NotOpened> {
+        match self.open_plain(relative) {
+            Ok(file) => Ok(file),
+            // A link on the way: ELOOP where it is the file, ENOTDIR where it is a folder.
+            Err(Errno::LOOP | Errno::NOTDIR) => {
+                let real = self.real.join(relative).canonicalize()?;
+                let Ok(within) = real.strip_prefix(&self.real) else { return Err(NotOpened::Outside(real)) };
+                Ok(self.open_plain(within).map_err(io::Error::from)?)
+            }
+            Err(error) => Err(NotOpened::Io(error.into())),
+        }
+    }
+
+    fn open_plain(&self, relative: &Path) -> Result<File, Errno> {
+        let mut folder: Option<OwnedFd> = None;
+        let mut components = relative.components().peekable();
+        while let Some(component) = components.next() {
+            let Component::Normal(name) = component else { return Err(Errno::INVAL) };
+            let at = folder.as_ref().map_or(self.folder.as_fd(), AsFd::as_fd);
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            if components.peek().is_none() {
+                let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
+                return Ok(File::from(openat(at, name, flags, Mode::empty())?));
+            }
+            folder = Some(openat(at, name, flags | OFlags::DIRECTORY, Mode::empty())?);
+        }
+        Err(Errno::ISDIR)
+    }
+}
+
+/// Which folder lies at `path` now, following links; `None` where there is none.
+pub fn id_at(path: &Path) -> Option<RootId> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_dir)?;
+    Some(RootId { dev: meta.dev(), ino: meta.ino() })
+}
+
+/// The system's numbers for devices and inodes have another width on each system.
+fn to_u64(number: impl TryInto<u64>) -> u64 {
+    number.try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn text(root: &Root, path: &str) -> Result<String, NotOpened> {
+        let mut out = String::new();
+        root.open_file(Path::new(path))?.read_to_string(&mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn links_within_the_root_are_read_and_links_out_of_it_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("root"), dir.path().join("secret.md"));
+        fs::create_dir_all(inside.join("a/b")).unwrap();
+        fs::write(&outside, "secret").unwrap();
+        fs::write(inside.join("a/b/x.md"), "x").unwrap();
+        symlink("a/b/x.md", inside.join("relative.md")).unwrap();
+        symlink(inside.join("a/b/x.md"), inside.join("absolute.md")).unwrap();
+        symlink("a/b", inside.join("folder")).unwrap();
+        symlink("../secret.md", inside.join("out.md")).unwrap();
+        symlink("..", inside.join("up")).unwrap();
+        symlink("loop.md", inside.join("loop.md")).unwrap();
+        let root = Root::open(&inside).unwrap();
+        for path in ["a/b/x.md", "relative.md", "absolute.md", "folder/x.md"] {
+            assert_eq!(text(&root, path).unwrap(), "x", "{path}");
+        }
+        for path in ["out.md", "up/secret.md"] {
+            assert!(matches!(text(&root, path), Err(NotOpened::Outside(_))), "{path}");
+        }
+        for path in ["loop.md", "none.md", "a", "../secret.md"] {
+            assert!(text(&root, path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_root_that_is_a_link_is_the_folder_that_it_names_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("current");
+        for rev in ["rev1", "rev2"] {
+            fs::create_dir(dir.path().join(rev)).unwrap();
+            fs::write(dir.path().join(rev).join("x.md"), rev).unwrap();
+        }
+        symlink("rev1", &link).unwrap();
+        let first = Root::open(&link).unwrap();
+        assert_eq!(text(&first, "x.md").unwrap(), "rev1");
+        fs::remove_file(&link).unwrap();
+        symlink("rev2", &link).unwrap();
+        let second = Root::open(&link).unwrap();
+        assert_eq!(text(&second, "x.md").unwrap(), "rev2");
+        assert_ne!(first.id(), second.id());
+        assert_eq!(id_at(&link), Some(second.id()));
+        fs::remove_file(&link).unwrap();
+        assert!(Root::open(&link).unwrap_err().0.contains("is not there"));
+    }
+
+    #[test]
+    fn a_link_that_is_swapped_all_the_time_never_shows_what_lies_outside() {
+        let dir = tempfile::tempdir().unwrap();
+        let inside = dir.path().join("root");
+        fs::create_dir(&inside).unwrap();
+        fs::write(dir.path().join("secret.md"), "secret").unwrap();
+        fs::write(inside.join("good.md"), "good").unwrap();
+        let root = Root::open(&inside).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    for target in ["../secret.md", "good.md"] {
+                        symlink(target, inside.join("tmp")).unwrap();
+                        fs::rename(inside.join("tmp"), inside.join("x.md")).unwrap();
+                    }
+                }
+            });
+            for _ in 0..2_000 {
+                if let Ok(text) = text(&root, "x.md") {
+                    assert_eq!(text, "good");
+                }
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+}
