@@ -72,7 +72,7 @@ impl<T> Progress<T> {
         }
         self.as_of = Some(as_of);
         self.total = Some(listed.total_count);
-        let ends = listed.rows.is_empty() || self.next_page >= listed.total_pages;
+        let ends = self.next_page >= listed.total_pages;
         self.rows.extend(listed.rows);
         self.next_page += 1;
         if ends { Read::Complete(std::mem::take(&mut self.rows)) } else { Read::More }

@@ -44,7 +44,7 @@ use unsaved::Unsaved;
 
 pub use entry::{Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
-pub use summary::{Counts, PageReport, Rest, Summary};
+pub use summary::{Counts, PageReport, Rest, StillLive, Summary};
 
 /// Names one effect, so that its answer finds home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,6 +10,7 @@ pub mod caret;
 pub mod escape;
 pub mod progress;
 pub mod style;
+pub mod summary;
 
 pub use caret::{Located, Severity};
 pub use escape::Shown;

@@ -15,7 +15,7 @@ use super::database::{self, Kind};
 use super::error::StateError;
 use super::rows::{self, Fault, facts};
 use crate::engine::change::{Change, HubHealth, LogEntry, Marks, PageChange};
-use crate::page::{DocPath, PageId, Wall};
+use crate::page::{Digest, DocPath, PageId, Wall};
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 
@@ -51,6 +51,8 @@ pub struct Loaded {
     pub hub: HubHealth,
     /// The daemon that wrote last. Whether it still runs, the lock tells.
     pub daemon: Option<Daemon>,
+    /// Whose budget was spent last, so that `status` can tell of it without reading the key.
+    pub budget_of: Option<Digest>,
 }
 
 /// A daemon, as `status` shows it.
@@ -120,6 +122,11 @@ impl Store {
         self.transact(TransactionBehavior::Immediate, |tx| rows::put_fact(tx, facts::DAEMON, &daemon))
     }
 
+    /// Says whose budget is spent ([`HubKey`](super::usage::HubKey)).
+    pub fn set_budget_of(&mut self, hub: Digest) -> Result<(), StateError> {
+        self.transact(TransactionBehavior::Immediate, |tx| rows::put_fact(tx, facts::BUDGET_OF, &hub))
+    }
+
     /// The last lines of the log, newest first.
     pub fn log(&mut self, limit: usize) -> Result<Vec<LogEntry>, StateError> {
         rows::log(&self.db, limit).map_err(|fault| explain(&self.path, fault))
@@ -145,6 +152,7 @@ fn load(db: &Connection) -> Result<Loaded, Fault> {
         names: rows::fact(db, facts::NAMES)?.unwrap_or_default(),
         hub: rows::fact(db, facts::HUB)?.unwrap_or_default(),
         daemon: rows::fact::<Option<Daemon>>(db, facts::DAEMON)?.flatten(),
+        budget_of: rows::fact(db, facts::BUDGET_OF)?,
     })
 }
 

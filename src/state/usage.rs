@@ -86,14 +86,22 @@ impl Ledger {
         Ok(Self { path: path.to_owned(), db, was, mirror: Mirror::new(hub, limits) })
     }
 
-    /// Reads what is spent without writing anything, for `status`. Where there is no ledger, nothing is.
-    pub fn read(path: &Path, hub: HubKey, limits: Limits, now: Wall) -> Result<Usage, StateError> {
+    /// Reads what is spent without writing anything, for `status`. Where there is no ledger, nothing is. `backlog`: so many
+    /// requests wait; the answer tells when they will be done.
+    pub fn read(
+        path: &Path,
+        hub: HubKey,
+        limits: Limits,
+        now: Wall,
+        backlog: u32,
+    ) -> Result<(Usage, Option<Wall>), StateError> {
         let mut mirror = Mirror::new(hub, limits);
         if let Some(mut db) = database::open_read_only(path, &KIND)? {
             let tx = db.transaction().map_err(|e| StateError::sqlite(path, e))?;
             mirror.refresh(&tx).map_err(|e| StateError::sqlite(path, e))?;
         }
-        Ok(mirror.usage(now))
+        let eta = (backlog > 0).then(|| mirror.quota.eta(now, Lane::Bulk, backlog));
+        Ok((mirror.usage(now), eta))
     }
 
     /// What was found in the ledger's place when it was opened.

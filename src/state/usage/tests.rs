@@ -67,15 +67,15 @@ fn what_is_spent_is_counted_over_restarts_and_for_each_hub_alone() {
     assert_eq!(other.snapshot(TODAY).unwrap().day_used, 0);
     let usage = ledger(&dir).snapshot(TODAY.plus(1)).unwrap();
     assert_eq!((usage.minute_used, usage.minute_limit, usage.day_used, usage.day_limit), (7, 20, 7, 50));
-    assert_eq!(Ledger::read(&path, hub("a"), LIMITS, TODAY.plus(1)).unwrap(), usage);
-    assert_eq!(Ledger::read(&path, hub("a"), LIMITS, TODAY.plus(61_000)).unwrap().minute_used, 0);
+    assert_eq!(Ledger::read(&path, hub("a"), LIMITS, TODAY.plus(1), 0).unwrap().0, usage);
+    assert_eq!(Ledger::read(&path, hub("a"), LIMITS, TODAY.plus(61_000), 0).unwrap().0.minute_used, 0);
 }
 
 #[test]
 fn asking_what_is_spent_makes_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("none/usage.db");
-    let usage = Ledger::read(&path, hub("a"), LIMITS, TODAY).unwrap();
+    let usage = Ledger::read(&path, hub("a"), LIMITS, TODAY, 0).unwrap().0;
     assert_eq!((usage.minute_used, usage.day_used, usage.next_free_at, usage.paused), (0, 0, None, None));
     assert!(!dir.path().join("none").exists());
 }
