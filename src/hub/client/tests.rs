@@ -53,7 +53,7 @@ impl Server {
 }
 
 /// Head and body, in lower case but for the body; what came of it if the other side hangs up.
-fn read_request(stream: &mut TcpStream) -> String {
+fn read_request(stream: &mut impl Read) -> String {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -364,6 +364,47 @@ fn a_ca_file_that_proves_nothing_is_refused_by_name() {
         assert!(matches!(error, ClientError::NoCertificate { .. }), "{error:?}");
         assert!(error.to_string().contains("company.pem"), "{error}");
     }
+}
+
+/// A TLS server for `localhost` under an authority that only this test knows (`tls/`, good until 2120), which answers
+/// `count` connections and tells what it was sent; nothing where the handshake failed.
+fn tls_server(count: usize) -> (String, std::thread::JoinHandle<Vec<String>>) {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let serve = move |mut stream: TcpStream| {
+        let mut connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+        let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+        let request = read_request(&mut tls);
+        let _ = tls.write_all(&ok(PAGE)).and_then(|()| tls.flush());
+        request
+    };
+    (url, std::thread::spawn(move || listener.incoming().take(count).map(|stream| serve(stream.unwrap())).collect()))
+}
+
+#[tokio::test]
+async fn a_company_authority_is_trusted_once_it_is_named_and_before_that_nothing_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = folder.path().join("company.pem");
+    let another = folder.path().join("another.pem");
+    std::fs::write(&named, include_bytes!("tls/authority.pem")).unwrap();
+    // The server's own certificate is no authority: a client needs some, also where the machine that tests has none.
+    std::fs::write(&another, include_bytes!("tls/server.pem")).unwrap();
+    let (url, server) = tls_server(2);
+    let with =
+        |ca_file: &Path| Client::new(&ClientOptions { ca_file: Some(ca_file.to_owned()), ..options(&url) }).unwrap();
+    let answer = send(&with(&another), &publish()).await;
+    assert!(matches!(&answer.body, AnswerBody::Unsent { why } if why.contains("certificate")), "{answer:?}");
+    let answer = send(&with(&named), &publish()).await;
+    assert!(matches!(answer.body, AnswerBody::Page(_)), "{answer:?}");
+    let seen = server.join().unwrap();
+    assert_eq!(seen[0], "");
+    assert!(seen[1].contains("authorization: bearer"), "{}", seen[1]);
 }
 
 /// The variables of a proxy belong to the process, so the client runs in another one: this test again, told to be it.
