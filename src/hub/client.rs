@@ -322,3 +322,6 @@ fn words(error: reqwest::Error) -> String {
     }
     words
 }
+
+#[cfg(test)]
+mod tests;
