@@ -165,6 +165,7 @@ pub struct Engine {
     next_id: u64,
     next_order: u64,
     requests: BTreeMap<&'static str, u32>,
+    news: BTreeSet<PageId>,
     looked: BTreeSet<PageId>,
     missing: BTreeSet<PageId>,
 }
@@ -219,6 +220,7 @@ impl Engine {
             next_id: 0,
             next_order: 0,
             requests: BTreeMap::new(),
+            news: BTreeSet::new(),
             looked: BTreeSet::new(),
             missing: BTreeSet::new(),
         }

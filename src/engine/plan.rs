@@ -144,6 +144,9 @@ impl Engine {
     fn at_rest(&mut self, now: Now, id: &PageId, standing: Standing) -> Progress {
         let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
         entry.life = Life::Idle;
+        if (entry.standing.state, &entry.standing.reason) != (standing.state, &standing.reason) {
+            self.news.insert(id.clone());
+        }
         entry.standing = standing;
         entry.page = None;
         entry.quiet = None;

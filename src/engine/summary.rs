@@ -135,6 +135,13 @@ impl Engine {
         Rest::Waiting { until: self.wakeup(now), on: waits.map(|waits| waits.on) }
     }
 
+    /// The pages that came to stand otherwise since this was last asked.
+    pub fn take_news(&mut self, now: Now) -> Vec<PageReport> {
+        let news = std::mem::take(&mut self.news);
+        let entry = |id: &PageId| self.entries.get(id).map(|entry| self.report(now, id, entry));
+        news.iter().filter_map(entry).collect()
+    }
+
     /// Whether the first round has been planned.
     pub fn is_planned(&self) -> bool {
         self.planned_once && self.due.is_empty()

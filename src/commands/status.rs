@@ -1,0 +1,88 @@
+//! `hubsync status`: how everything stands. Reads the state and the folder, sends and writes nothing, with and without a
+//! daemon: it asks the same engine what a run would do now.
+
+use std::io;
+
+use crate::cli::{self, Exit};
+use crate::commands::{opening, report};
+use crate::config::Config;
+use crate::daemon::clock::Clock;
+use crate::daemon::driver::cache_entries;
+use crate::engine::change::HubHealth;
+use crate::engine::{Engine, Input, Memory, Mode, Setting};
+use crate::local::index::Quiet;
+use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
+use crate::output::{Console, Shown};
+use crate::page::Wall;
+use crate::state::error::StateError;
+use crate::state::lock::Lock;
+use crate::state::store::{Loaded, Store};
+use crate::state::usage::HubKey;
+
+/// Reports.
+///
+/// # Errors
+/// Where stdout can't be written to.
+pub fn run(args: &cli::Status, config: &Config, console: &Console) -> io::Result<Exit> {
+    let refuse = |why: &str| {
+        console.remark(&format!("error: {}\n", Shown::new(why)));
+        Ok(Exit::Usage)
+    };
+    let clock = Clock::start();
+    let (loaded, files) = match read(config) {
+        Ok(read) => read,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    let now = clock.now();
+    let daemon = match Lock::probe(&config.state) {
+        Ok(holder) => daemon(&loaded, holder.is_some()),
+        Err(error) => return refuse(&error.to_string()),
+    };
+    let mut folder = match opening::folder(config, cache_entries(files), &loaded.pages, now.wall) {
+        Ok(folder) => folder,
+        Err(why) => return refuse(&why),
+    };
+    let round = folder.scan(now.wall, Quiet::AtOnce);
+    let hub = standing(loaded.hub.clone(), now.wall);
+    let budget_of = loaded.budget_of.map(HubKey);
+    let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
+    let setting = Setting { mode: Mode::Offline, scope: Vec::new(), hold_ms: 0, jitter: 0.0 };
+    let mut engine = Engine::new(config.policy(), setting, memory);
+    engine.handle(now, Input::Health(round.health));
+    engine.handle(now, Input::Settled(round.settled));
+    while engine.poll(now).is_some() || !engine.is_planned() {
+        if engine.is_planned() || !engine.may_go_on() {
+            break;
+        }
+    }
+    let mut report = report::of(config, engine.summary(now), budget_of, daemon, now.wall);
+    report.hub = hub;
+    let strict = if args.strict { Strictness::Strict } else { Strictness::Lenient };
+    let listing = if args.all { Listing::All } else { Listing::Wanting };
+    let _ = console.result(&if args.json { report.json(Run::None) } else { report.text(Run::None, listing) })?;
+    Ok(report::exit(report.verdict(Run::None, strict)))
+}
+
+fn read(config: &Config) -> Result<(Loaded, Vec<crate::state::store::FileEntry>), StateError> {
+    match Store::read_only(&config.state)? {
+        Some(mut store) => Ok((store.load()?, store.files()?)),
+        None => Ok((Loaded::default(), Vec::new())),
+    }
+}
+
+/// The daemon, if one holds the state.
+fn daemon(loaded: &Loaded, held: bool) -> DaemonReport {
+    match loaded.daemon.filter(|_| held) {
+        Some(daemon) => DaemonReport {
+            running: daemon.planned,
+            pid: Some(daemon.pid),
+            since: Some(daemon.since.to_rfc3339()),
+        },
+        None => DaemonReport::default(),
+    }
+}
+
+/// How the hub stood last; what was to end by now has ended.
+fn standing(hub: HubHealth, now: Wall) -> HubHealth {
+    if hub.until.is_some_and(|until| until <= now) { HubHealth::default() } else { hub }
+}

@@ -1,0 +1,195 @@
+//! `hubsync sync`: one round, then the end.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::cli::{self, Exit};
+use crate::commands::opening::{self, Opened};
+use crate::commands::{check, report};
+use crate::config::Config;
+use crate::daemon::driver::Driver;
+use crate::daemon::one_shot::{self, End, Watcher};
+use crate::daemon::signals::{Signals, Stop};
+use crate::engine::change::{LogEntry, LogEvent};
+use crate::engine::settled::RootHealth;
+use crate::engine::{Mode, Summary, Writes};
+use crate::local::folder::{Folder, Round};
+use crate::local::index::Quiet;
+use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
+use crate::output::{Console, Progress, ProgressMode, Shown, Tally, Waiting};
+use crate::page::Wall;
+use crate::reason::State;
+use crate::state::usage::HubKey;
+
+/// How often a file that changes while it is read is looked at again.
+const TRIES: u32 = 10;
+/// Between two such looks.
+const BETWEEN: Duration = Duration::from_millis(200);
+
+/// Carries out one round.
+///
+/// # Errors
+/// Where stdout can't be written to.
+pub async fn run(args: &cli::Sync, config: &Config, folder: &Path, console: &Console, progress: ProgressMode) -> io::Result<Exit> {
+    let refuse = |why: &str| {
+        console.remark(&format!("error: {}\n", Shown::new(why)));
+        Ok(Exit::Usage)
+    };
+    let scope = match opening::scope(&config.root, folder, &args.paths) {
+        Ok(scope) => scope,
+        Err(why) => return refuse(&why),
+    };
+    let mut signals = Signals::listen()?;
+    let opened = match opening::open(config, console) {
+        Ok(opened) => opened,
+        Err(why) => return refuse(&why),
+    };
+    let Opened { hub, .. } = opened;
+    let writes = if args.dry_run { Writes::Plan } else { Writes::Send };
+    let (mut driver, tree, _lock) = opened.drive(config, Mode::OneShot(writes), scope)?;
+    let (tree, first) = first_round(tree, driver.now().wall, confirmation(args)).await?;
+    let mut watcher = Told::new(args, console, progress);
+    let end = one_shot::run(&mut driver, tree, first, args.max_wait, &mut signals, &mut watcher).await;
+    watcher.changed(&mut driver);
+    drop(watcher);
+    let now = driver.now();
+    let summary = driver.engine().summary(now);
+    driver.finish();
+    match end {
+        End::Stopped(Stop::Interrupt) => Ok(Exit::Interrupted),
+        End::Stopped(Stop::Terminate | Stop::Hangup) => Ok(Exit::Terminated),
+        End::Round => tell(args, config, console, hub, summary, now.wall),
+    }
+}
+
+/// Whether a root that looks like another one was confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Confirmation {
+    Given,
+    Missing,
+}
+
+fn confirmation(args: &cli::Sync) -> Confirmation {
+    if args.confirm_root { Confirmation::Given } else { Confirmation::Missing }
+}
+
+/// What the folder says. Files that are just being written are waited for, for a moment.
+async fn first_round(mut tree: Folder, now: Wall, confirmed: Confirmation) -> io::Result<(Folder, Round)> {
+    let scanned = tokio::task::spawn_blocking(move || {
+        let mut round = tree.scan(now, Quiet::AtOnce);
+        if matches!(round.health, RootHealth::Changed { .. }) && confirmed == Confirmation::Given {
+            tree.confirm_root(now);
+            round = tree.scan(now, Quiet::AtOnce);
+        }
+        (tree, round)
+    });
+    let (mut tree, mut round) = scanned.await.map_err(io::Error::other)?;
+    for _ in 0..TRIES {
+        if round.unsettled.is_empty() {
+            break;
+        }
+        tokio::time::sleep(BETWEEN).await;
+        let again: BTreeSet<PathBuf> = round.unsettled.iter().map(|path| path.as_path().to_path_buf()).collect();
+        let looked = tokio::task::spawn_blocking(move || {
+            let next = tree.look(&again, now, Quiet::AtOnce);
+            (tree, next)
+        });
+        let next;
+        (tree, next) = looked.await.map_err(io::Error::other)?;
+        round.settled.extend(next.settled);
+        round.cache_put.extend(next.cache_put);
+        round.cache_gone.extend(next.cache_gone);
+        (round.health, round.unsettled) = (next.health, next.unsettled);
+    }
+    Ok((tree, round))
+}
+
+/// Reports, and answers how the process ends.
+fn tell(args: &cli::Sync, config: &Config, console: &Console, hub: HubKey, summary: Summary, now: Wall) -> io::Result<Exit> {
+    let run = if args.dry_run { Run::DryRun } else { Run::Sync };
+    let strict = if args.strict { Strictness::Strict } else { Strictness::Lenient };
+    let report = report::of(config, summary, Some(hub), DaemonReport::default(), now);
+    if args.json {
+        let _ = console.result(&report.json(run))?;
+    } else {
+        let blocked = report.summary.pages.iter().filter(|page| page.state == State::Blocked);
+        for page in blocked {
+            check::explain(console, &config.root, &page.path, &config.policy().rules);
+        }
+        let _ = console.result(&report.text(run, Listing::Wanting))?;
+    }
+    Ok(report::exit(report.verdict(run, strict)))
+}
+
+/// Tells what is done while it is done.
+struct Told<'a> {
+    console: &'a Console,
+    progress: Progress,
+    lines: Lines,
+    last: Option<Instant>,
+}
+
+/// Whether each publish is told in a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lines {
+    Each,
+    None,
+}
+
+/// The bar is drawn at most so often.
+const REDRAW: Duration = Duration::from_millis(100);
+
+impl<'a> Told<'a> {
+    fn new(args: &cli::Sync, console: &'a Console, progress: ProgressMode) -> Self {
+        let lines = if args.json { Lines::None } else { Lines::Each };
+        Self { console, progress: Progress::new(progress, console.stderr_paint()), lines, last: None }
+    }
+}
+
+impl Watcher for Told<'_> {
+    fn changed(&mut self, driver: &mut Driver) {
+        for entry in driver.take_done() {
+            if self.lines == Lines::Each
+                && let Some(line) = line(&entry)
+            {
+                // A reader who has gone is told nothing more; the round goes on all the same.
+                self.progress.aside(|| drop(self.console.result(&line)));
+            }
+        }
+        if !self.progress.is_shown() || self.last.is_some_and(|at| at.elapsed() < REDRAW) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let now = driver.now();
+        let summary = driver.engine().summary(now);
+        let total = summary.pages.iter().filter(|page| page.page_id.is_some()).count();
+        let done = total - summary.counts.pending.min(total);
+        let until = summary.waits.as_ref().and_then(|waits| waits.until).map(|at| {
+            now.wall.plus(i64::try_from(at.since(now.mono)).unwrap_or(i64::MAX)).to_rfc3339()
+        });
+        let waiting = match (&summary.waits, &until) {
+            (Some(waits), Some(until)) => Waiting::Until { why: &waits.reason.message, until },
+            _ => Waiting::No,
+        };
+        let tally = Tally { done: done as u64, total: total as u64, waiting };
+        self.progress.show(&tally);
+    }
+}
+
+/// One line for what was done to the hub; nothing is said of what was only found equal.
+pub fn line(entry: &LogEntry) -> Option<String> {
+    let path = Shown::new(&entry.path);
+    match &entry.event {
+        LogEvent::Published { fields, version } => {
+            let version = version.map(|version| format!(", version {version}")).unwrap_or_default();
+            Some(format!("published {path} ({}{version})\n", fields.join(", ")))
+        }
+        LogEvent::Raced { version } => Some(format!(
+            "warning: {path}: somebody published between our look and our write; it is in the hub's history before version {version}\n"
+        )),
+        LogEvent::Archived => Some(format!("archived {path}\n")),
+        LogEvent::Adopted => None,
+    }
+}
