@@ -38,11 +38,11 @@ pub struct Options {
     /// Makes ids and faults repeatable
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// What goes wrong, and how often: [METHOD/]KIND[=VALUE]:PROBABILITY, or :xCOUNT for the next requests
+    /// What goes wrong, and how often: [METHOD/]KIND[=VALUE]:PROBABILITY, or :xCOUNT for the next COUNT requests
     ///
-    /// Kinds: delay-before[=MS], delay-after[=MS], rate-limit[=SECONDS], error-before[=5xx], error-after[=5xx], html,
-    /// drop-before, drop-after, cut. "Before" and "after" the request was applied. Example: PATCH/drop-after:0.1
-    #[arg(long = "fault", value_name = "RULE", verbatim_doc_comment)]
+    /// KIND is one of delay-before[=MS], delay-after[=MS], rate-limit[=SECONDS], error-before[=5xx], error-after[=5xx],
+    /// html, drop-before, drop-after, cut; "before" and "after" the request was applied. Example: PATCH/drop-after:0.1
+    #[arg(long = "fault", value_name = "RULE")]
     pub faults: Vec<Rule>,
     /// What the hub does to Markdown that it stores
     #[arg(long, value_enum, default_value_t = Normalise::Verbatim)]
@@ -112,23 +112,28 @@ impl Options {
 
 /// Runs a sandbox on loopback until `shutdown`; says on stdout where it is.
 pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result<(), SandboxError> {
-    let hub = SharedHub::new(options.hub()?);
     let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
     let listener = bound.map_err(|source| SandboxError::Listen { port: options.port, source })?;
+    run_on(listener, options, &mut io::stdout(), shutdown).await
+}
+
+async fn run_on(
+    listener: TcpListener,
+    options: Options,
+    out: &mut impl Write,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), SandboxError> {
+    let hub = SharedHub::new(options.hub()?);
+    let mut keeper = Keeper { path: options.state, hub: hub.clone(), saved: None };
+    keeper.save()?; // a file that can't be written is told now, not at the end
     let port = listener.local_addr().map_err(SandboxError::Server)?.port();
     // Whoever closed our stdout does not want to know; the hub is there all the same.
-    let _ = announce(&mut io::stdout().lock(), port, &options.key);
-    let Some(path) = options.state else {
-        return serve(listener, hub, shutdown).await.map_err(SandboxError::Server);
-    };
-    let mut keeper = Keeper { path, hub: hub.clone(), saved: None };
-    keeper.save()?; // a file that can't be written is told now, not at the end
+    let _ = announce(out, port, &options.key);
     let ended = tokio::select! {
         ended = serve(listener, hub, shutdown) => ended.map_err(SandboxError::Server),
         failed = keeper.keep() => Err(failed.into()),
     };
-    let last = keeper.save().map_err(SandboxError::State);
-    ended.and(last)
+    ended.and(keeper.save().map_err(SandboxError::State))
 }
 
 /// Tells people and scripts where the sandbox is.
@@ -139,9 +144,9 @@ pub fn announce(out: &mut impl Write, port: u16, key: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Keeps the file of the state up to date.
+/// Keeps the file of the state up to date, if there is to be one.
 struct Keeper {
-    path: PathBuf,
+    path: Option<PathBuf>,
     hub: SharedHub,
     saved: Option<u64>,
 }
@@ -158,11 +163,76 @@ impl Keeper {
     }
 
     fn save(&mut self) -> Result<(), PersistenceError> {
+        let Some(path) = &self.path else { return Ok(()) };
         let model = &self.hub.lock().model;
         if self.saved != Some(model.revision()) {
-            persistence::save(&self.path, &persistence::encode(model.state()))?;
+            persistence::save(path, &persistence::encode(model.state()))?;
             self.saved = Some(model.revision());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use clap::{Args as _, FromArgMatches as _};
+
+    fn options(flags: &[&str]) -> Result<Options, clap::Error> {
+        let command = Options::augment_args(clap::Command::new("sandbox").no_binary_name(true));
+        Options::from_arg_matches(&command.try_get_matches_from(flags)?)
+    }
+
+    /// Runs a sandbox with these flags until `visit` is through; answers what it printed.
+    fn visited(flags: &[&str], visit: impl AsyncFnOnce(u16)) -> Result<String, SandboxError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut out = Vec::new();
+        let done = runtime.block_on(async {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            run_on(listener, options(flags).unwrap(), &mut out, visit(port)).await
+        });
+        done.map(|()| String::from_utf8(out).unwrap())
+    }
+
+    async fn page_count(port: u16) -> usize {
+        let _ = rustls::crypto::ring::default_provider().install_default(); // another test may have been first
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://127.0.0.1:{port}/rest/v1/knowledge-hub/pages");
+        let answer = client.get(url).bearer_auth(SANDBOX_KEY).send().await.unwrap();
+        let value: serde_json::Value = answer.json().await.unwrap();
+        value["data"].as_array().unwrap().len()
+    }
+
+    #[test]
+    fn it_begins_with_sample_pages_and_goes_on_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hub.json").to_str().unwrap().to_owned();
+        let printed =
+            visited(&["--pages", "3", "--state", &file], async |port| assert_eq!(page_count(port).await, 3)).unwrap();
+        assert!(printed.starts_with("hub:  http://127.0.0.1:") && printed.contains(SANDBOX_KEY));
+        visited(&["--pages", "9", "--state", &file], async |port| assert_eq!(page_count(port).await, 3)).unwrap();
+        let state = persistence::load(file.as_ref()).unwrap().unwrap();
+        let used = Model::with_state(Settings::default(), state).used(clock());
+        assert_eq!(used, (2, 2), "requests are counted over a restart");
+    }
+
+    #[test]
+    fn what_can_not_be_kept_is_told_at_the_start() {
+        let error = visited(&["--state", "/nowhere/hub.json"], async |_| panic!("it must not serve")).unwrap_err();
+        assert!(error.to_string().starts_with("cannot write the sandbox's state /nowhere/hub.json"));
+    }
+
+    #[test]
+    fn flags_make_the_hub_they_name() {
+        let flags =
+            ["--normalise", "growing", "--coarse-stamps", "--reading", "calendar-day", "--per-day", "0", "--seed", "7"];
+        let settings = options(&flags).unwrap().settings();
+        assert_eq!((settings.normalise, settings.stamps), (Normalise::Growing, Stamps::WholeSeconds));
+        assert!(settings.takes(Reading::CalendarDay) && !settings.takes(Reading::TitleLive));
+        assert_eq!((settings.per_minute, settings.per_day, settings.seed), (60, 0, 7));
+        let error = options(&["--fault", "boom:1"]).unwrap_err().to_string();
+        assert!(error.contains("`boom` is no fault"), "{error}");
     }
 }

@@ -53,7 +53,7 @@ fn html(hub: &Hub, now: Time) -> String {
     let empty = if pages.is_empty() { "<p class=\"soft\">No pages yet.</p>" } else { "" };
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"3\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Sandbox hub</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Sandbox hub</title><link rel=\"icon\" href=\"data:,\">\
          <style>{STYLE}</style></head><body>\
          <h1>Sandbox hub</h1><p class=\"soft\">{}</p>{empty}{articles}{}</body></html>\n",
         summary(hub, now, pages.len()),

@@ -93,25 +93,21 @@ impl Query {
         self.text("include").is_some_and(|list| list.split(',').any(|item| item.trim() == wanted))
     }
 
-    /// The first moment of a date, or the moment itself.
+    /// A moment, or the first one of a day.
     pub fn first_moment(&self, name: &str) -> Result<Option<Time>, Refusal> {
-        self.date(name, 0)
+        let parsed = self.text(name).map(|text| Time::parse(text).ok_or_else(|| invalid_date(name)));
+        parsed.transpose()
     }
 
-    /// The last moment of a date, or the moment itself.
+    /// A moment, or the last one of a day.
     pub fn last_moment(&self, name: &str) -> Result<Option<Time>, Refusal> {
-        self.date(name, DAY - 1)
+        let rest = if self.text(name).is_some_and(Time::is_whole_day) { DAY - 1 } else { 0 };
+        Ok(self.first_moment(name)?.map(|first| first.plus(rest)))
     }
+}
 
-    fn date(&self, name: &str, whole_day: i64) -> Result<Option<Time>, Refusal> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        let day = || Time::parse(&format!("{text}T00:00:00Z")).map(|start| start.plus(whole_day));
-        let time = Time::parse(text).or_else(|| Time::parse(&format!("{text}Z"))).or_else(day);
-        match time {
-            Some(time) => Ok(Some(time)),
-            None => Err(Refusal::invalid("invalid_date", format!("{name} must be an ISO 8601 date"))),
-        }
-    }
+fn invalid_date(name: &str) -> Refusal {
+    Refusal::invalid("invalid_date", format!("{name} must be an ISO 8601 date"))
 }
 
 fn decode(raw: &str) -> Result<String, Refusal> {

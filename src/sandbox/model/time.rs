@@ -1,7 +1,8 @@
 //! Points in time. The model reads no clock: whoever asks says when it is.
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
+use jiff::civil::DateTime;
+use jiff::fmt::{rfc2822, temporal::Pieces};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Microseconds in a second.
@@ -42,10 +43,21 @@ impl Time {
             .unwrap_or_else(|_| "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())
     }
 
-    /// Reads RFC 3339 (or what ISO 8601 shares with it). Parts of a microsecond are cut off.
+    /// Reads ISO 8601. What names no offset is in UTC, what names no time is midnight; parts of a microsecond are cut off.
     #[must_use]
     pub fn parse(text: &str) -> Option<Time> {
-        text.parse::<Timestamp>().ok().map(|timestamp| Time(timestamp.as_microsecond()))
+        // Not by way of a time stamp of the library: its calendar ends a day before the year 9999 does.
+        let pieces = Pieces::parse(text).ok()?;
+        let offset = pieces.to_numeric_offset().map_or(0, jiff::tz::Offset::seconds);
+        let local = DateTime::from_parts(pieces.date(), pieces.time().unwrap_or_default());
+        let since = local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0)).as_micros();
+        i64::try_from(since).ok().map(|micros| Time(micros).plus(-i64::from(offset) * SECOND))
+    }
+
+    /// Whether a text that [`Time::parse`] reads names a whole day.
+    #[must_use]
+    pub fn is_whole_day(text: &str) -> bool {
+        Pieces::parse(text).is_ok_and(|pieces| pieces.time().is_none())
     }
 
     fn timestamp(self) -> Timestamp {
@@ -83,6 +95,20 @@ mod tests {
             assert!(!Time(extreme).rfc3339().is_empty());
             assert!(!Time(extreme).http_date().is_empty());
         }
+    }
+
+    #[test]
+    fn what_iso_8601_writes_is_read() {
+        for (text, micros) in [
+            ("1970-01-02", DAY),
+            ("1970-01-01T00:00:01.5", 3 * SECOND / 2),
+            ("1970-01-01T02:00:00+02:00", 0),
+            ("1969-12-31T23:59:59.999999Z", -1),
+            ("9999-12-31T23:59:59Z", 253_402_300_799 * SECOND),
+        ] {
+            assert_eq!(Time::parse(text), Some(Time(micros)), "{text}");
+        }
+        assert_eq!(Time::parse("tomorrow"), None);
     }
 
     #[test]

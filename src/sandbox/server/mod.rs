@@ -16,9 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, header};
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest, State};
+use axum::http::{HeaderMap, HeaderName, header};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -76,7 +76,7 @@ pub fn clock() -> Time {
 
 /// Serves the hub until `shutdown`; then ends what is still running within a second.
 pub async fn serve(listener: TcpListener, hub: SharedHub, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
-    let app = Router::new().fallback(answer).with_state(hub);
+    let app = Router::new().fallback(answer).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(hub);
     let (stop, stopped) = oneshot::channel::<()>();
     let service = app.into_make_service_with_connect_info::<Hangup>();
     let server = axum::serve(Connections::new(listener), service).with_graceful_shutdown(async move {
@@ -107,21 +107,30 @@ async fn answer(
 
 /// The request as the model takes it, or what is answered to one that it should not see.
 async fn read(request: axum::extract::Request) -> Result<Request, Response> {
-    let (head, body) = request.into_parts();
-    if !is_loopback(&head.headers) {
-        return Err(error(421, "invalid_request", "This sandbox answers to localhost only"));
+    let head = read_head(&request)?;
+    // Refused with 413 past the limit, with 400 where the body is broken.
+    let body = Bytes::from_request(request, &()).await;
+    let body = body.map_err(|refused| error(refused.status().as_u16(), &refused.body_text()))?.to_vec();
+    Ok(Request { body, ..head })
+}
+
+/// All of a request but its body.
+fn read_head(request: &axum::extract::Request) -> Result<Request, Response> {
+    if !is_for_loopback(request) {
+        return Err(error(421, "This sandbox answers to localhost only"));
     }
-    let text = |name| head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let (authorization, content_type) = (text(header::AUTHORIZATION), text(header::CONTENT_TYPE));
+    let text = |name| header_text(request.headers(), &name);
     let announced = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-    let too_large = || error(413, "invalid_request", "The body is larger than 16 MiB");
     if announced.is_some_and(|length| length > BODY_LIMIT as u64) {
-        return Err(too_large());
+        return Err(error(413, "The body is larger than 16 MiB"));
     }
-    // What fails here is too long, or its client has gone and reads no answer.
-    let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| too_large())?.to_vec();
-    Ok(Request { method: head.method.as_str().to_owned(), target, authorization, content_type, body })
+    Ok(Request {
+        method: request.method().as_str().to_owned(),
+        target: request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+        authorization: text(header::AUTHORIZATION),
+        content_type: text(header::CONTENT_TYPE),
+        body: Vec::new(),
+    })
 }
 
 async fn route(hub: &SharedHub, hangup: &Hangup, request: &Request) -> Response {
@@ -132,7 +141,8 @@ async fn route(hub: &SharedHub, hangup: &Hangup, request: &Request) -> Response 
     if path.starts_with(colleague::PREFIX) {
         return colleague::answer(&mut hub.lock(), clock(), request);
     }
-    let fault = hub.lock().faults.next(request);
+    let is_api = path.starts_with("/rest/v1/");
+    let fault = if is_api { hub.lock().faults.next(request) } else { None };
     match fault {
         None => hub.lock().model.handle(clock(), request),
         Some(fault) => misbehave(hub, hangup, request, fault).await,
@@ -192,18 +202,23 @@ fn portal(now: Time) -> Response {
     )
 }
 
-fn error(status: u16, kind: &str, message: &str) -> Response {
-    Response::json(clock(), status, &json!({"error": {"type": kind, "message": message}}))
+fn error(status: u16, message: &str) -> Response {
+    Response::json(clock(), status, &json!({"error": {"type": "invalid_request", "message": message}}))
 }
 
-/// Whether the request was meant for this machine.
-fn is_loopback(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+/// Whether the request was meant for this machine: by the authority of its target where it has one, else by its `Host`.
+fn is_for_loopback(request: &axum::extract::Request) -> bool {
+    let host = header_text(request.headers(), &header::HOST).unwrap_or_default();
+    let host = request.uri().authority().map_or(host.as_str(), |authority| authority.as_str());
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn header_text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 fn into_http(response: Response) -> axum::response::Response {

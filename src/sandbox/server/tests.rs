@@ -305,15 +305,27 @@ fn a_foreign_host_or_a_form_reaches_nothing() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_413_in_json() {
+fn a_target_that_names_a_foreign_host_is_refused_whatever_its_host_header_says() {
     let sandbox = Sandbox::new(&[]);
-    let head = format!(
-        "POST /rest/v1/knowledge-hub/pages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-        BODY_LIMIT + 1
-    );
-    let (status, head, _) = parts(&sandbox.raw(head.as_bytes()).0);
-    assert_eq!(status, 413);
-    assert!(head.contains("content-type: application/json"));
+    let head = "GET http://evil.example/_sandbox/pages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert_eq!(parts(&sandbox.raw(head.as_bytes()).0).0, 421);
+}
+
+#[test]
+fn a_body_that_is_too_large_is_413_and_a_broken_one_400() {
+    let sandbox = Sandbox::new(&[]);
+    // One byte too many and not another: all that was sent has been read, so that no reset overtakes the answer.
+    let chunk = format!("{:x}\r\n{}", BODY_LIMIT + 1, "x".repeat(BODY_LIMIT + 1));
+    for (framing, body, status) in [
+        (format!("Content-Length: {}", BODY_LIMIT + 1), "", 413),
+        ("Transfer-Encoding: chunked".to_owned(), chunk.as_str(), 413),
+        ("Transfer-Encoding: chunked".to_owned(), "nonsense\r\n", 400),
+    ] {
+        let head = "POST /rest/v1/knowledge-hub/pages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+        let (got, head, body) = parts(&sandbox.raw(format!("{head}{framing}\r\n\r\n{body}").as_bytes()).0);
+        assert_eq!(got, status, "{framing}");
+        assert!(head.contains("content-type: application/json") && body.contains("invalid_request"));
+    }
 }
 
 #[test]
