@@ -56,27 +56,30 @@ Examples:
 
 Exit codes: 0 in step, 1 a person must act, 2 can't be used as it is set up, 75 come back later.";
 
+/// Where help lists the flags that every command takes.
+const GLOBAL: &str = "Global options";
+
 /// Flags that every command takes, before or after its name.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// The configuration file [default: hubsync.yaml here, in a parent folder, or in the user's config folder]
-    #[arg(long, value_name = "FILE", global = true)]
+    /// The configuration file, else hubsync.yaml here, in a parent folder or in the user's config folder
+    #[arg(long, value_name = "FILE", global = true, help_heading = GLOBAL)]
     pub config: Option<PathBuf>,
 
     /// Say more; twice for even more
-    #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, action = ArgAction::Count, global = true, help_heading = GLOBAL, conflicts_with = "quiet")]
     pub verbose: u8,
 
     /// Say less; twice for errors only
-    #[arg(short, long, action = ArgAction::Count, global = true)]
+    #[arg(short, long, action = ArgAction::Count, global = true, help_heading = GLOBAL)]
     pub quiet: u8,
 
     /// Colours; NO_COLOR turns them off too
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
+    #[arg(long, value_enum, value_name = "auto|always|never", default_value = "auto", hide_possible_values = true, global = true, help_heading = GLOBAL)]
     pub color: Color,
 
     /// No progress bar
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub no_progress: bool,
 }
 
@@ -126,8 +129,8 @@ pub struct Sync {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Where a page has another text than the document that meets it first: publish over it, or hold it for a person
-    #[arg(long, value_enum, value_name = "SIDE")]
+    /// At a first meeting with another text: publish over it (backed up), or hold it for a person
+    #[arg(long, value_enum, value_name = "local|hold", hide_possible_values = true)]
     pub first_meeting: Option<FirstMeeting>,
 
     /// How long to wait for the minute's budget and for retries
@@ -185,7 +188,7 @@ pub struct Check {
     pub paths: Vec<PathBuf>,
 
     /// How findings are printed
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_enum, value_name = "text|json|github", default_value = "text", hide_possible_values = true)]
     pub format: CheckFormat,
 
     /// The same as --format json

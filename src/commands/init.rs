@@ -14,36 +14,38 @@ const EXAMPLE: &str = include_str!("../../config.example.yaml");
 /// The example's root.
 const EXAMPLE_ROOT: &str = "\nroot: ./handbook\n";
 
-/// Writes the file into `folder`, says what next, and tests the key if one is configured. `test_key` asks the hub with
-/// one request that reads; it answers what the hub said, or why the key can't be used.
+/// Writes the file: the one that `--config` names, else `hubsync.yaml` in `folder`, the current one. Then says what next,
+/// and tests the key if one is configured: `test_key` asks the hub by reading, and answers what the hub said, or why the
+/// key can't be used.
 ///
 /// # Errors
-/// Where `out` can't be written to.
+/// Where `out` or `err` can't be written to.
 pub async fn run(
     args: &cli::Init,
+    overrides: &Overrides,
     env: &Environment,
     folder: &Path,
-    out: &mut impl Write,
+    (out, err): (&mut impl Write, &mut impl Write),
     test_key: impl AsyncFn(&Config) -> Result<String, String>,
 ) -> io::Result<Exit> {
-    let path = folder.join(FILE_NAME);
-    match write(&path, &text(&args.root)) {
-        Ok(()) => writeln!(out, "wrote {FILE_NAME}")?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            writeln!(out, "{FILE_NAME} is already here; it was left as it is")?;
-            return Ok(Exit::Usage);
+    let name = overrides.config.as_deref().unwrap_or(Path::new(FILE_NAME));
+    let path = folder.join(name);
+    // In the file a relative root is seen from the file; it was typed as seen from here.
+    let root = if path.parent() == Some(folder) { args.root.clone() } else { folder.join(&args.root) };
+    if let Err(error) = write(&path, &text(&root)) {
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => writeln!(err, "{} is already there; it was left as it is", name.display())?,
+            _ => writeln!(err, "{} can't be written: {error}", name.display())?,
         }
-        Err(error) => {
-            writeln!(out, "{} can't be written: {error}", path.display())?;
-            return Ok(Exit::Usage);
-        }
+        return Ok(Exit::Usage);
     }
-    let overrides = Overrides { config: Some(FILE_NAME.into()), flags: Vec::new() };
-    let config = match config::load(&overrides, env, folder) {
+    writeln!(out, "wrote {}", name.display())?;
+    let named = Overrides { config: Some(name.to_owned()), flags: Vec::new() };
+    let config = match config::load(&named, env, folder) {
         Ok(loaded) => loaded.config,
-        Err(errors) => return super::config::refuse(&errors, out),
+        Err(errors) => return super::config::refuse(&errors, err),
     };
-    let exit = key(&config, out, test_key).await?;
+    let exit = key(&config, (out, err), test_key).await?;
     next(&config, out)?;
     Ok(exit)
 }
@@ -63,33 +65,33 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Says whether the key works, and what to mend.
+/// Says whether the key works, and what to mend. Reading it blocks, but nothing else runs beside `init`.
 async fn key(
     config: &Config,
-    out: &mut impl Write,
+    (out, err): (&mut impl Write, &mut impl Write),
     test_key: impl AsyncFn(&Config) -> Result<String, String>,
 ) -> io::Result<Exit> {
     let source = &config.hub.key;
     if !source.is_configured() {
-        writeln!(out, "no API key yet: set EXEC_API_KEY, or hub.api_key_file or hub.api_key_command in {FILE_NAME}")?;
+        writeln!(out, "no API key yet: set EXEC_API_KEY, or hub.api_key_file or hub.api_key_command in the file")?;
         return Ok(Exit::Ok);
     }
     let key = match source.read() {
         Ok(key) => key,
         Err(error) => {
-            writeln!(out, "{error}")?;
+            writeln!(err, "error: {error}")?;
             return Ok(Exit::Usage);
         }
     };
     if let Some(warning) = source.warning() {
-        writeln!(out, "warning: {warning}")?;
+        writeln!(err, "warning: {warning}")?;
     }
     if !key.looks_live() {
-        writeln!(out, "warning: the API key from {source} does not look like one of Exec (exec_live_…)")?;
+        writeln!(err, "warning: the API key from {source} does not look like one of Exec (exec_live_…)")?;
     }
     match test_key(config).await {
         Ok(answer) => writeln!(out, "the API key works: {answer}").map(|()| Exit::Ok),
-        Err(why) => writeln!(out, "the API key could not be tested: {why}").map(|()| Exit::Usage),
+        Err(why) => writeln!(err, "error: the API key could not be tested: {why}").map(|()| Exit::Usage),
     }
 }
 
@@ -97,7 +99,7 @@ async fn key(
 fn next(config: &Config, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nnext:")?;
     if !config.root.is_dir() {
-        writeln!(out, "  make the folder {} or set another root in {FILE_NAME}", config.root.display())?;
+        writeln!(out, "  make the folder {}, or name another root in the file", config.root.display())?;
     }
     if config.hub.key == KeySource::Nowhere {
         writeln!(out, "  export EXEC_API_KEY=…     the key of your workspace")?;
@@ -119,10 +121,13 @@ mod tests {
         env.insert("HOME".into(), "/home/of-nobody".into());
         let args = cli::Init { root: root.into() };
         let answer = answer.map(str::to_owned).map_err(str::to_owned);
-        let mut out = Vec::new();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let exit = runtime.block_on(run(&args, &env, folder, &mut out, async |_: &Config| answer.clone())).unwrap();
-        (exit, String::from_utf8(out).unwrap())
+        let test_key = async |_: &Config| answer.clone();
+        let overrides = Overrides::default();
+        let work = run(&args, &overrides, &env, folder, (&mut out, &mut err), test_key);
+        let exit = runtime.block_on(work).unwrap();
+        (exit, String::from_utf8([out, err].concat()).unwrap())
     }
 
     #[test]
@@ -146,7 +151,7 @@ mod tests {
         fs::write(&path, "root: mine\n").unwrap();
         let (exit, said) = init(folder.path(), "docs", &[], Ok("fine"));
         assert_eq!((exit, fs::read_to_string(&path).unwrap().as_str()), (Exit::Usage, "root: mine\n"));
-        assert!(said.contains("already here"), "{said}");
+        assert!(said.contains("already there"), "{said}");
     }
 
     #[test]
@@ -162,5 +167,21 @@ mod tests {
             init(folder.path(), "docs", &[("EXEC_API_KEY", "exec_live_00000000")], Err("the hub refused it"));
         assert_eq!(exit, Exit::Usage);
         assert!(said.contains("the hub refused it") && !said.contains("00000000"), "{said}");
+    }
+
+    #[test]
+    fn a_named_file_in_another_folder_gets_the_root_that_was_typed_here() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("etc")).unwrap();
+        let env = Environment::from([("HOME".to_owned(), "/home/of-nobody".to_owned())]);
+        let overrides = Overrides { config: Some("etc/kb.yaml".into()), flags: Vec::new() };
+        let args = cli::Init { root: "docs".into() };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let test_key = async |_: &Config| Ok(String::new());
+        let work = run(&args, &overrides, &env, folder.path(), (&mut out, &mut err), test_key);
+        assert_eq!(runtime.block_on(work).unwrap(), Exit::Ok);
+        let config = config::load(&overrides, &env, folder.path()).unwrap().config;
+        assert_eq!(config.root, folder.path().join("docs"));
     }
 }

@@ -13,6 +13,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use super::duration;
 use super::yaml::Position;
 use crate::page::Digest;
 
@@ -25,8 +26,8 @@ pub const CREDENTIAL: &str = "exec_api_key";
 /// How long a command may take to print the key.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// No key is as long as this; what is longer is another file.
-const LONGEST: u64 = 16 * 1024;
+/// How much is read at most: more than a key may be long, so that a longer text is noticed.
+const READ_AT_MOST: u64 = 16 * 1024;
 
 /// An API key: one line of visible ASCII. Never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,11 +40,15 @@ impl fmt::Debug for ApiKey {
 }
 
 impl ApiKey {
+    /// What is longer is another text, such as a certificate.
+    const LONGEST: usize = 4096;
+
     /// Takes a text as a key: visible ASCII, at least one character, after one line end is taken off.
     pub fn parse(text: &str) -> Result<Self, BadKey> {
         let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
         match line {
             "" => Err(BadKey::Empty),
+            _ if line.len() > Self::LONGEST => Err(BadKey::Long),
             _ if line.contains(['\n', '\r']) => Err(BadKey::Lines),
             _ if !line.bytes().all(|b| b.is_ascii_graphic()) => Err(BadKey::Characters),
             _ => Ok(Self(line.to_owned())),
@@ -72,6 +77,9 @@ pub enum BadKey {
     /// Nothing there.
     #[error("is empty")]
     Empty,
+    /// Longer than any key.
+    #[error("is too long to be a key")]
+    Long,
     /// More than a line.
     #[error("holds more than one line; only the key may stand there")]
     Lines,
@@ -193,27 +201,18 @@ impl fmt::Display for KeySource {
 
 fn read_file(path: &Path) -> Result<String, KeyError> {
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
+    let read = std::fs::File::open(path).and_then(|file| file.take(READ_AT_MOST).read_to_end(&mut bytes));
     read.map_err(|error| KeyError::Unreadable { path: path.to_owned(), why: error.to_string() })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Runs the command without shell, terminal or our key, and takes what it prints. Its error output is dropped: it may
-/// hold a secret.
+/// Runs the command without a shell and takes what it prints. Its error output is dropped: it may hold a secret.
 fn read_command(words: &[String], folder: &Path, patience: Duration) -> Result<String, KeyError> {
     let Some((program, arguments)) = words.split_first() else { return Err(KeyError::NoSource) };
     let failed = |why: String| KeyError::Command { program: program.clone(), why };
     let deadline = Instant::now() + patience;
-    let mut child = Command::new(program_path(program, folder))
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove(VARIABLE)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .map_err(|error| failed(format!("can't be started: {error}")))?;
+    let mut child =
+        command(program, arguments, folder).spawn().map_err(|error| failed(format!("can't be started: {error}")))?;
     let printed = match gather(&mut child, patience) {
         Some(printed) => wait_until(&mut child, deadline).map(|status| (printed, status)),
         None => None,
@@ -221,11 +220,19 @@ fn read_command(words: &[String], folder: &Path, patience: Duration) -> Result<S
     match printed {
         None => {
             end(&mut child);
-            Err(failed(format!("did not end within {} s", patience.as_secs_f32())))
+            Err(failed(format!("did not end within {}; it must not ask anything", duration::format(patience))))
         }
         Some((_, status)) if !status.success() => Err(failed(format!("failed ({status})"))),
         Some((bytes, _)) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
     }
+}
+
+/// The command as it is started: no terminal to ask on, no key of ours to pass on, and a group of its own to be ended by.
+fn command(program: &str, arguments: &[String], folder: &Path) -> Command {
+    let mut command = Command::new(program_path(program, folder));
+    command.args(arguments).current_dir(folder).env_remove(VARIABLE).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
 }
 
 /// A program with a slash in its name is seen from the configuration's folder, any other is looked up in `PATH`.
@@ -239,7 +246,7 @@ fn gather(child: &mut Child, patience: Duration) -> Option<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        let _ended_early = output.take(LONGEST).read_to_end(&mut bytes);
+        let _ended_early = output.take(READ_AT_MOST).read_to_end(&mut bytes);
         let _nobody_waits = sender.send(bytes);
     });
     receiver.recv_timeout(patience).ok()
@@ -283,13 +290,14 @@ pub(super) fn holds_key(text: &str) -> bool {
 
 /// The text with every live key overwritten by as many `x`, and where they stood.
 pub(super) fn blot(text: &str) -> (String, Vec<Position>) {
-    let (mut text, mut places) = (text.to_owned(), Vec::new());
-    while let Some(range) = key_at(&text) {
+    let (mut text, mut places, mut from) = (text.to_owned(), Vec::new(), 0);
+    while let Some(range) = key_at(&text[from..]).map(|range| range.start + from..range.end + from) {
         let before = &text[..range.start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let (line, column) = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
         places.push(Position { line, column });
         text.replace_range(range.clone(), &"x".repeat(range.len()));
+        from = range.end;
     }
     (text, places)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::yaml::{Node, Position};
 
@@ -29,8 +29,8 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File { path, position: Some(at) } => write!(f, "{}:{}", path.display(), at.line),
-            Self::File { path, position: None } => write!(f, "{}", path.display()),
+            Self::File { path, position: Some(at) } => write!(f, "{}:{}", harmless(path), at.line),
+            Self::File { path, position: None } => f.write_str(&harmless(path)),
             Self::Variable(name) => write!(f, "env {name}"),
             Self::Flag(name) => write!(f, "flag {name}"),
         }
@@ -62,6 +62,19 @@ pub struct ConfigError {
     pub suggestion: Option<String>,
 }
 
+/// A path with everything escaped that could steer a terminal or turn the direction of writing.
+pub(super) fn harmless(path: &Path) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let mut text = String::new();
+    for c in path.to_string_lossy().chars() {
+        if steers(c) { text.extend(c.escape_unicode()) } else { text.push(c) }
+    }
+    text
+}
+
 impl std::error::Error for ConfigError {}
 
 impl fmt::Display for ConfigError {
@@ -70,9 +83,9 @@ impl fmt::Display for ConfigError {
         match &self.place {
             Origin::Default => {}
             Origin::File { path, position: Some(at) } => {
-                write!(f, "{}:{}:{}: ", path.display(), at.line, at.column)?;
+                write!(f, "{}:{}:{}: ", harmless(path), at.line, at.column)?;
             }
-            Origin::File { path, position: None } => write!(f, "{}: ", path.display())?,
+            Origin::File { path, position: None } => write!(f, "{}: ", harmless(path))?,
             Origin::Variable(name) => write!(f, "{name}: ")?,
             Origin::Flag(name) => write!(f, "{name}: ")?,
         }

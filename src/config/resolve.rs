@@ -9,7 +9,7 @@ use super::discover;
 use super::environment::{self, Environment};
 use super::file;
 use super::keys;
-use super::origin::{ConfigError, Origin, Setting, Settings};
+use super::origin::{self, ConfigError, Origin, Setting, Settings};
 use super::value::{self, Wrong};
 use super::yaml::Node;
 use super::{Config, Hub, HubUrl, LogFormat, Poll, Publish, Shown, Watch, duration};
@@ -263,8 +263,10 @@ impl Resolver<'_> {
             );
         }
         if lies_in(&config.state, &config.root) || lies_in(&config.backups_path(), &config.root) {
-            let message =
-                format!("{} and its backups would lie in the root, and be taken for documents", config.state.display());
+            let message = format!(
+                "{} and its backups would lie in the root, and be taken for documents",
+                origin::harmless(&config.state)
+            );
             self.refuse("state", message, Some("name a file outside of the root"));
         }
         for (key, sentence) in config.unsupported() {

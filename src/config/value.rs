@@ -139,9 +139,6 @@ pub(super) fn choice<T: Copy>(node: &Node, words: &[(&'static str, T)]) -> Resul
 pub(super) fn list(node: &Node, example: &str) -> Result<Vec<String>, Wrong> {
     match &node.value {
         Value::List(items) => items.iter().map(text).collect(),
-        Value::Plain(word) | Value::Quoted(word) if example.contains('*') && word.contains(['*', '/']) => {
-            Err(Wrong::new(node, "this must be a list", format!("write [{word:?}]")))
-        }
         _ => Err(Wrong::new(node, format!("{} is no list", shown(node)), format!("write a list, such as {example}"))),
     }
 }
