@@ -111,6 +111,8 @@ pub enum Command {
     Init(Init),
     /// Show the configuration that holds, and where each value comes from
     Config(Config),
+    /// A stand-in hub on this machine, for trying things where nothing can be lost
+    Sandbox(crate::sandbox::Options),
 }
 
 /// Arguments of `hubsync sync`.

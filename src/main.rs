@@ -1,2 +1,115 @@
-//! hubsync.
-fn main() {}
+//! The program: reads what was typed, hands it to the command, and ends with its exit code.
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use hubsync::cli::{Cli, Color, Command, Exit};
+use hubsync::commands;
+use hubsync::config::{self, Config, Environment, Loaded, LogFormat};
+use hubsync::daemon::logging::{self, Loudness};
+use hubsync::output::{Colour, Console, Delivery, ProgressMode, Shown};
+use tracing::Level;
+
+/// Threads for what blocks: reading files, names of hosts. A hung one must not hold up the others.
+const BLOCKING: usize = 8;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let console = Console::new(match cli.global.color {
+        Color::Auto => Colour::Auto,
+        Color::Always => Colour::Always,
+        Color::Never => Colour::Never,
+    });
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING).build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&console, &error),
+    };
+    let ended = runtime.block_on(carry_out(cli, &console));
+    // A read that hangs must not keep us from ending (promise 11).
+    runtime.shutdown_background();
+    match ended {
+        Ok(exit) => exit.into(),
+        // A reader who has gone wants no more output, and nothing is wrong.
+        Err(error) if matches!(Delivery::of(Err(io::Error::from(error.kind()))), Ok(Delivery::ReaderGone)) => Exit::Ok.into(),
+        Err(error) => failed(&console, &error),
+    }
+}
+
+fn failed(console: &Console, error: &io::Error) -> ExitCode {
+    console.remark(&format!("error: {}\n", Shown::new(&error.to_string())));
+    Exit::Usage.into()
+}
+
+async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
+    let env = config::environment_of_process();
+    let here = config::current_folder(&env)?;
+    let overrides = cli.overrides();
+    let loudness = Loudness { verbose: cli.global.verbose, quiet: cli.global.quiet };
+    let log = |format, usual| logging::start(format, loudness, usual, console.stderr_paint());
+    let progress = if cli.global.no_progress { ProgressMode::Off } else { ProgressMode::Auto };
+    let loaded = || load(&overrides, &env, &here, console);
+    match &cli.command {
+        Command::Demo => {
+            log(LogFormat::Pretty, Level::ERROR);
+            commands::demo::run(console).await
+        }
+        Command::Sandbox(options) => {
+            log(LogFormat::Pretty, Level::WARN);
+            commands::sandbox::run(options.clone(), console).await
+        }
+        Command::Init(args) => {
+            log(LogFormat::Pretty, Level::WARN);
+            let (mut out, mut err) = (console.stdout(), io::stderr());
+            commands::init::run(args, &overrides, &env, &here, (&mut out, &mut err), test_key).await
+        }
+        Command::Check(args) => {
+            log(LogFormat::Pretty, Level::WARN);
+            commands::check::run(args, &overrides, &env, &here, console)
+        }
+        Command::Config(args) => match loaded() {
+            Ok(loaded) => commands::config::run(args, &loaded, &mut console.stdout()),
+            Err(exit) => exit,
+        },
+        Command::Status(args) => match loaded() {
+            Ok(loaded) => {
+                log(LogFormat::Pretty, Level::WARN);
+                commands::status::run(args, &loaded.config, console)
+            }
+            Err(exit) => exit,
+        },
+        Command::Sync(args) => match loaded() {
+            Ok(loaded) => {
+                log(LogFormat::Pretty, Level::WARN);
+                commands::sync::run(args, &loaded.config, &here, console, progress).await
+            }
+            Err(exit) => exit,
+        },
+        Command::Run => match loaded() {
+            Ok(loaded) => {
+                log(loaded.config.log_format, Level::INFO);
+                commands::run::run(&loaded.config, console).await
+            }
+            Err(exit) => exit,
+        },
+    }
+}
+
+/// The configuration that holds, or how the command ends without one.
+fn load(overrides: &config::Overrides, env: &Environment, here: &Path, console: &Console) -> Result<Loaded, io::Result<Exit>> {
+    config::load(overrides, env, here).map_err(|errors| {
+        let mut text = Vec::new();
+        let exit = commands::config::refuse(&errors, &mut text);
+        console.remark(&String::from_utf8_lossy(&text));
+        exit
+    })
+}
+
+/// Asks the hub whose key it is: one request that reads.
+async fn test_key(config: &Config) -> Result<String, String> {
+    let key = config.hub.key.read().map_err(|error| error.to_string())?;
+    let client = commands::opening::client(config)?;
+    let workspace = client.workspace(key.expose()).await.map_err(|error| error.to_string())?;
+    Ok(workspace.name)
+}

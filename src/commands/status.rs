@@ -50,11 +50,7 @@ pub fn run(args: &cli::Status, config: &Config, console: &Console) -> io::Result
     let mut engine = Engine::new(config.policy(), setting, memory);
     engine.handle(now, Input::Health(round.health));
     engine.handle(now, Input::Settled(round.settled));
-    while engine.poll(now).is_some() || !engine.is_planned() {
-        if engine.is_planned() || !engine.may_go_on() {
-            break;
-        }
-    }
+    engine.conclude(now);
     let mut report = report::of(config, engine.summary(now), budget_of, daemon, now.wall);
     report.hub = hub;
     let strict = if args.strict { Strictness::Strict } else { Strictness::Lenient };

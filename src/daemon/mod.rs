@@ -9,6 +9,7 @@ pub mod clock;
 pub mod driver;
 pub mod event_loop;
 pub mod keeper;
+pub mod logging;
 pub mod one_shot;
 pub mod sender;
 pub mod signals;

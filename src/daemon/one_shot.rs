@@ -53,7 +53,7 @@ pub async fn run(
             Rest::Busy => None,
             Rest::Waiting { until, on } => {
                 if gives_up(until, on, now.mono, deadline) {
-                    driver.engine().give_up(now);
+                    driver.engine().conclude(now);
                     return End::Round;
                 }
                 until

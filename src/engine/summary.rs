@@ -142,13 +142,23 @@ impl Engine {
         news.iter().filter_map(entry).collect()
     }
 
+    /// How the hub stands to us.
+    pub fn hub_health(&self, now: Now) -> HubHealth {
+        self.gates.health(now)
+    }
+
+    /// Whether the root is the folder that it was.
+    pub fn root_health(&self) -> &RootHealth {
+        &self.root
+    }
+
     /// Whether the first round has been planned.
     pub fn is_planned(&self) -> bool {
         self.planned_once && self.due.is_empty()
     }
 
     /// Nothing more is sent: what was kept back for a look that did not come is decided on what is known.
-    pub fn give_up(&mut self, now: Now) {
+    pub fn conclude(&mut self, now: Now) {
         self.list_wanted = ListWanted::No;
         while self.may_plan() && !self.due.is_empty() {
             self.plan_due(now);

@@ -1,0 +1,230 @@
+//! `hubsync check`: mistakes in the documents, offline, without key and network; the configuration is used where there is one.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::cli::{self, CheckFormat, Exit};
+use crate::commands::opening;
+use crate::config::{self, Environment, Overrides};
+use crate::document::{self, Diagnostic};
+use crate::engine::settled::{Found, RootHealth, Settled};
+use crate::local::folder::Folder;
+use crate::local::index::Quiet;
+use crate::local::patterns::Patterns;
+use crate::local::read;
+use crate::output::{Console, Located, Severity, Shown, caret};
+use crate::page::{DocPath, Wall};
+use crate::policy::{Policy, Rules};
+use crate::reason::{Reason, State};
+
+/// One thing that is wrong, or looks so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Finding {
+    path: String,
+    line: u32,
+    column: u32,
+    severity: &'static str,
+    code: String,
+    message: String,
+    suggestion: Option<String>,
+}
+
+/// Lints.
+///
+/// # Errors
+/// Where stdout can't be written to.
+pub fn run(args: &cli::Check, overrides: &Overrides, env: &Environment, here: &Path, console: &Console) -> io::Result<Exit> {
+    let refuse = |why: &str| {
+        console.remark(&format!("error: {}\n", Shown::new(why)));
+        Ok(Exit::Usage)
+    };
+    let (mut folder, root, rules) = match place(overrides, env, here) {
+        Ok(place) => place,
+        Err(why) => return refuse(&why),
+    };
+    let scope = match opening::scope(&root, here, &args.paths) {
+        Ok(scope) => scope,
+        Err(why) => return refuse(&why),
+    };
+    let round = folder.scan(crate::daemon::clock::wall(), Quiet::AtOnce);
+    if let RootHealth::Missing(why) = round.health {
+        return refuse(&why);
+    }
+    let inside = |path: &DocPath| scope.is_empty() || scope.iter().any(|part| path.as_path().starts_with(part.as_path()));
+    let mut files: BTreeMap<DocPath, Option<Reason>> = BTreeMap::new();
+    for settled in round.settled {
+        match settled {
+            Settled::Page { path, found: Found::Document(_), .. } => drop(files.insert(path, None)),
+            Settled::Page { path, found: Found::Held(reason), .. } | Settled::Loose { path, reason, .. } => {
+                files.insert(path, Some(reason));
+            }
+            Settled::Page { found: Found::Gone { .. }, .. } | Settled::LooseGone { .. } => {}
+        }
+    }
+    let files: Vec<(DocPath, Option<Reason>)> = files.into_iter().filter(|(path, _)| inside(path)).collect();
+    let findings = Findings::of(&files, &root, &rules);
+    findings.print(args.format(), &root, here, console)?;
+    let strict = args.strict && !findings.all.is_empty();
+    Ok(if findings.errors() > 0 || strict { Exit::Person } else { Exit::Ok })
+}
+
+/// The configured folder; where nothing is configured, the current one.
+fn place(overrides: &Overrides, env: &Environment, here: &Path) -> Result<(Folder, PathBuf, Rules), String> {
+    match config::load(overrides, env, here) {
+        Ok(loaded) if loaded.file.is_some() => {
+            let config = loaded.config;
+            let folder = opening::folder(&config, Vec::new(), &[], Wall(0))?;
+            Ok((folder, config.root.clone(), config.policy().rules))
+        }
+        Ok(_) => {
+            let rules = Policy::default().rules;
+            let include = ["**/*.md".to_owned(), "**/*.markdown".to_owned()];
+            let patterns = Patterns::new(&include, &[]).map_err(|error| error.to_string())?;
+            Ok((Folder::new(here.to_owned(), patterns, rules.clone(), Vec::new(), Vec::new()), here.to_owned(), rules))
+        }
+        Err(errors) => Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+    }
+}
+
+struct Findings {
+    all: Vec<(Finding, Option<Shot>)>,
+    files: usize,
+}
+
+/// What is needed to show the place.
+struct Shot {
+    source: String,
+    span: std::ops::Range<usize>,
+}
+
+impl Findings {
+    fn of(files: &[(DocPath, Option<Reason>)], root: &Path, rules: &Rules) -> Self {
+        let mut all = Vec::new();
+        for (path, held) in files {
+            let diagnostics = diagnostics(root, path, rules);
+            let told = |reason: &Reason| diagnostics.iter().any(|(d, _)| d.code.as_str() == reason.code.as_str());
+            if let Some(reason) = held.as_ref().filter(|reason| reason.code.held_state() == State::Blocked && !told(reason)) {
+                all.push((of_reason(path, reason), None));
+            }
+            all.extend(diagnostics.into_iter().map(|(d, source)| {
+                let shot = Shot { source, span: d.span.clone() };
+                (of_diagnostic(path, &d), Some(shot))
+            }));
+        }
+        Self { all, files: files.len() }
+    }
+
+    fn errors(&self) -> usize {
+        self.all.iter().filter(|(finding, _)| finding.severity == "error").count()
+    }
+
+    fn print(&self, format: CheckFormat, root: &Path, here: &Path, console: &Console) -> io::Result<()> {
+        let text = match format {
+            CheckFormat::Json => {
+                let all: Vec<&Finding> = self.all.iter().map(|(finding, _)| finding).collect();
+                serde_json::to_string_pretty(&all).map_err(io::Error::other)? + "\n"
+            }
+            CheckFormat::Github => self.all.iter().map(|(finding, _)| github(finding, &seen_from(here, root, &finding.path))).collect(),
+            CheckFormat::Text => {
+                let paint = console.stdout_paint();
+                let one = |(finding, shot): &(Finding, Option<Shot>)| located(finding, shot.as_ref(), &seen_from(here, root, &finding.path), paint);
+                let mut text: String = self.all.iter().map(one).collect();
+                let (errors, files) = (self.errors(), self.files);
+                let warnings = self.all.len() - errors;
+                text.push_str(&format!("{files} files looked at: {errors} errors, {warnings} warnings\n"));
+                text
+            }
+        };
+        let _ = console.result(&text)?;
+        Ok(())
+    }
+}
+
+/// What the document itself has wrong with it, with its text. A file that can't be read says so elsewhere.
+fn diagnostics(root: &Path, path: &DocPath, rules: &Rules) -> Vec<(Diagnostic, String)> {
+    let Some(bytes) = read::bytes_at(root, path) else { return Vec::new() };
+    let source = String::from_utf8_lossy(&bytes).into_owned();
+    document::parse(&bytes, rules).diagnostics.into_iter().map(|d| (d, source.clone())).collect()
+}
+
+/// Shows on stderr what is wrong with one document, with its lines.
+pub fn explain(console: &Console, root: &Path, path: &DocPath, rules: &Rules) {
+    for (diagnostic, source) in diagnostics(root, path, rules) {
+        let finding = of_diagnostic(path, &diagnostic);
+        let shot = Shot { source, span: diagnostic.span };
+        console.remark(&located(&finding, Some(&shot), &finding.path, console.stderr_paint()));
+    }
+}
+
+fn of_diagnostic(path: &DocPath, diagnostic: &Diagnostic) -> Finding {
+    Finding {
+        path: path.to_text(),
+        line: diagnostic.line,
+        column: diagnostic.column,
+        severity: diagnostic.severity.as_str(),
+        code: diagnostic.code.as_str().to_owned(),
+        message: diagnostic.message.clone(),
+        suggestion: diagnostic.suggestion.clone(),
+    }
+}
+
+fn of_reason(path: &DocPath, reason: &Reason) -> Finding {
+    Finding {
+        path: path.to_text(),
+        line: reason.line.unwrap_or(1),
+        column: reason.column.unwrap_or(1),
+        severity: "error",
+        code: reason.code.as_str().to_owned(),
+        message: reason.message.clone(),
+        suggestion: None,
+    }
+}
+
+/// The path of a document as seen from the current folder, where it lies below that.
+fn seen_from(here: &Path, root: &Path, path: &str) -> String {
+    let whole = root.join(path);
+    whole.strip_prefix(here).map_or_else(|_| whole.to_string_lossy().into_owned(), |below| below.to_string_lossy().into_owned())
+}
+
+fn located(finding: &Finding, shot: Option<&Shot>, path: &str, paint: crate::output::Paint) -> String {
+    let severity = if finding.severity == "error" { Severity::Error } else { Severity::Warning };
+    match shot {
+        Some(shot) => {
+            let located = Located {
+                path,
+                source: &shot.source,
+                line: finding.line as usize,
+                column: finding.column as usize,
+                span: shot.span.clone(),
+                severity,
+                code: &finding.code,
+                message: &finding.message,
+                suggestion: finding.suggestion.as_deref(),
+            };
+            let mut text = caret::render(&located, paint);
+            text.push('\n');
+            text
+        }
+        None => format!("{}:{}:{}: {}: {} [{}]\n\n", Shown::new(path), finding.line, finding.column, finding.severity, Shown::new(&finding.message), finding.code),
+    }
+}
+
+/// One annotation of GitHub Actions, escaped as its documentation says.
+fn github(finding: &Finding, path: &str) -> String {
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let suggestion = finding.suggestion.as_ref().map(|s| format!(" (did you mean {s}?)")).unwrap_or_default();
+    let message = format!("{}{suggestion}", finding.message);
+    format!(
+        "::{} file={},line={},col={},title={}::{}\n",
+        finding.severity,
+        property(&Shown::new(path).to_string()),
+        finding.line,
+        finding.column,
+        property(&finding.code),
+        data(&Shown::new(&message).to_string())
+    )
+}
