@@ -2,5 +2,6 @@
 //! answers effects; it never waits, reads a clock, opens a file or sends.
 
 pub mod change;
+pub mod outcome;
 pub mod request;
 pub mod settled;

@@ -1,0 +1,327 @@
+//! The connection to the hub: one call is one request on the wire, and what came of it is an [`Answer`], never an error.
+//!
+//! It promises: no redirect is followed, nothing is sent twice, nothing goes to another host or through a proxy when the
+//! hub is on this machine, no answer grows beyond [`BODY_CAP`], and no text that it makes holds the key (promises 3, 7, 8).
+//! That a request was *not* sent is only said where no connection was made; every other failure is `Lost`, because a
+//! connection that ends can have carried the request (a kept-alive connection that the hub closes is such a case).
+//!
+//! Called by the daemon's sender and by one-shot commands. It takes no slot of the budget and makes no retries.
+
+use std::error::Error as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Certificate, ClientBuilder, Url, redirect, retry};
+
+use super::api::{self, Call, Method, Workspace};
+use super::response::{self, Headers};
+use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
+use crate::page::Now;
+
+/// An answer is read up to so many bytes, unpacked; a longer one is not the hub's.
+pub const BODY_CAP: usize = 8 * 1024 * 1024;
+
+/// Connecting takes at most this long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Below what servers usually allow, so that a write seldom meets a connection that is just being closed.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the connection needs to know of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// `hub.url`.
+    pub url: String,
+    /// `hub.timeout`: of a whole request, its answer's last byte included.
+    pub timeout: Duration,
+    /// `hub.ca_file`: certificates trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A connection can't be set up with these options.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// `hub.url` is no address that the key may be sent to.
+    #[error("hub.url: {0}")]
+    Url(&'static str),
+    /// `hub.ca_file` can't be read.
+    #[error("hub.ca_file: can't read {}: {source}", path.display())]
+    CaFileUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// `hub.ca_file` holds nothing that can be trusted.
+    #[error("hub.ca_file: {} holds no usable certificate ({why}); it must hold at least one in PEM form", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// TLS can't be set up at all.
+    #[error("can't set up TLS: {0}; install the system's CA certificates (ca-certificates), or name a hub.ca_file")]
+    Setup(String),
+}
+
+/// Why the workspace of a key could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorkspaceError {
+    /// 401.
+    #[error("the hub refuses the key (401): make a new one under Settings > API")]
+    Unauthorized,
+    /// 403.
+    #[error("the hub forbids it (403): {0}")]
+    Forbidden(String),
+    /// 429.
+    #[error("the workspace has used up its requests (429): try again later")]
+    RateLimited,
+    /// 3xx.
+    #[error("the hub answers with a redirect{}: correct hub.url", .0.as_deref().map(|to| format!(" to {to}")).unwrap_or_default())]
+    Redirected(Option<String>),
+    /// No connection, or none that lasted.
+    #[error("the hub can't be reached: {0}; check the network and hub.url")]
+    Unreachable(String),
+    /// Something answered, but it is not the hub, or the hub is not well.
+    #[error(
+        "what answers at hub.url does not look like the hub ({0}): check hub.url, and whether a proxy is in between"
+    )]
+    NotTheHub(String),
+}
+
+/// A connection to one hub; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    /// Without a slash at its end.
+    base: String,
+    timeout: Duration,
+}
+
+/// How the hub is reached; decides what may be used on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// TLS, through the system's proxy if there is one.
+    Network,
+    /// On this machine: never through a proxy (which would be handed the key), plain HTTP allowed.
+    Loopback,
+}
+
+/// What was read of an answer.
+struct Raw {
+    status: u16,
+    headers: Headers,
+    body: Vec<u8>,
+}
+
+impl Raw {
+    /// A hub, or what stands in for it, may repeat the key in its words ("invalid key exec_live_…"): nobody else shall read
+    /// them. A success is left as it is, its texts go nowhere but into pages.
+    fn without(mut self, key: &str) -> Self {
+        let hide = |text: &mut String| *text = text.replace(key, "***");
+        if key.is_empty() {
+            return self;
+        }
+        self.headers.location.iter_mut().chain(&mut self.headers.content_type).for_each(hide);
+        if !(200..300).contains(&self.status) {
+            self.body = String::from_utf8_lossy(&self.body).replace(key, "***").into_bytes();
+        }
+        self
+    }
+}
+
+impl Client {
+    /// Sets up a connection; nothing is sent yet. Installs the process's TLS provider if there is none.
+    pub fn new(options: &ClientOptions) -> Result<Self, ClientError> {
+        // An error means that one is installed already, by an earlier client.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (url, reach) = base_url(&options.url)?;
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("hubsync/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .timeout(options.timeout)
+            // Half at most, so that a connection that can't be made is told from an answer that doesn't come.
+            .connect_timeout(CONNECT_TIMEOUT.min(options.timeout / 2))
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .gzip(true);
+        builder = match reach {
+            Reach::Network => builder.https_only(true),
+            Reach::Loopback => stay_here(builder),
+        };
+        let mut ca = None;
+        if let Some(path) = &options.ca_file {
+            builder = builder.tls_certs_merge(certificates(path)?);
+            ca = Some(path);
+        } else if url.scheme() == "http" {
+            // Plain HTTP needs no certificates: the demo also runs on a machine that has none.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|error| match ca {
+            Some(path) => ClientError::NoCertificate { path: path.clone(), why: words(error) },
+            None => ClientError::Setup(words(error)),
+        })?;
+        Ok(Self { http, base: url.as_str().trim_end_matches('/').to_owned(), timeout: options.timeout })
+    }
+
+    /// Sends `request` with the key and reads its answer. `body_text` is the body that a PATCH with a text sends; if it is
+    /// not the one that was decided on, nothing is sent and the answer is `Stale`. A key that can't be a header can't be
+    /// the hub's: `Unauthorized`, and nothing is sent either. `clock` is read right before and right after.
+    pub async fn send(
+        &self,
+        key: &str,
+        request: &Request,
+        body_text: Option<&str>,
+        clock: &(impl Fn() -> Now + Sync),
+    ) -> Answer {
+        let sent = clock();
+        let answer = |date, body, ended| Answer { sent, ended, date, body };
+        let Ok(call) = api::call(request, body_text) else { return answer(None, AnswerBody::Stale, clock()) };
+        let raw = self.exchange(key, &call).await;
+        let ended = clock();
+        match raw {
+            Ok(raw) => {
+                let body = response::read(request, raw.status, &raw.headers, &raw.body, ended.wall);
+                answer(raw.headers.date.as_deref().and_then(response::http_date), body, ended)
+            }
+            Err(body) => answer(None, body, ended),
+        }
+    }
+
+    /// Asks whose key it is: the cheapest way to test one. One request of the budget.
+    pub async fn workspace(&self, key: &str) -> Result<Workspace, WorkspaceError> {
+        let call = Call { method: Method::Get, path: "/workspace".to_owned(), query: Vec::new(), body: None };
+        let found = self.exchange(key, &call).await;
+        let read = found.and_then(|raw| response::read_workspace(raw.status, &raw.headers, &raw.body));
+        read.map_err(WorkspaceError::from)
+    }
+
+    /// One request on the wire. The error is what the failure means.
+    async fn exchange(&self, key: &str, call: &Call) -> Result<Raw, AnswerBody> {
+        let url = format!("{}{}", self.base, call.path);
+        let mut builder = match call.method {
+            Method::Get => self.http.get(url),
+            Method::Patch => self.http.patch(url),
+        };
+        builder = builder.query(&call.query).bearer_auth(key);
+        if let Some(json) = &call.body {
+            builder = builder.header(CONTENT_TYPE, "application/json").body(json.clone());
+        }
+        // The address was checked and the rest is ours: only the key can keep a request from being built.
+        let request = builder.build().map_err(|_| AnswerBody::Unauthorized(KeySource::Same))?;
+        let mut response = self.http.execute(request).await.map_err(|error| self.failure(error))?;
+        let headers = headers(&response);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(error))? {
+            if body.len() + chunk.len() > BODY_CAP {
+                let what = format!("the answer is longer than {} MiB", BODY_CAP >> 20);
+                return Err(AnswerBody::Garbled { what });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Raw { status: response.status().as_u16(), headers, body }.without(key))
+    }
+
+    fn failure(&self, error: reqwest::Error) -> AnswerBody {
+        if error.is_connect() {
+            AnswerBody::Unsent { why: words(error) }
+        } else if error.is_timeout() {
+            AnswerBody::Lost { why: format!("no whole answer within {:?}", self.timeout) }
+        } else {
+            AnswerBody::Lost { why: words(error) }
+        }
+    }
+}
+
+impl From<AnswerBody> for WorkspaceError {
+    fn from(body: AnswerBody) -> Self {
+        match body {
+            AnswerBody::Unauthorized(_) => Self::Unauthorized,
+            AnswerBody::Forbidden { message } => Self::Forbidden(message),
+            AnswerBody::RateLimited { .. } => Self::RateLimited,
+            AnswerBody::Redirected { location } => Self::Redirected(location),
+            AnswerBody::Unsent { why } | AnswerBody::Lost { why } => Self::Unreachable(why),
+            AnswerBody::Garbled { what } => Self::NotTheHub(what),
+            AnswerBody::ServerError { status } => Self::NotTheHub(format!("it answers {status}")),
+            AnswerBody::Rejected { status, message, .. } => Self::NotTheHub(format!("it answers {status}: {message}")),
+            AnswerBody::NotFound => Self::NotTheHub("it answers 404".to_owned()),
+            AnswerBody::Page(_)
+            | AnswerBody::Rows(_)
+            | AnswerBody::Folders(_)
+            | AnswerBody::Skills(_)
+            | AnswerBody::Sources(_)
+            | AnswerBody::Stale => Self::NotTheHub("it answers another question".to_owned()),
+        }
+    }
+}
+
+/// The address, checked: only `https`, or `http` to this machine by a name that can't be anywhere else.
+fn base_url(text: &str) -> Result<(Url, Reach), ClientError> {
+    let url =
+        Url::parse(text.trim()).map_err(|_| ClientError::Url("not an address; it looks like https://host/path"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ClientError::Url("a user name or password in it is refused; the key goes into hub.api_key_file"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(ClientError::Url("it must end with its path, without `?` or `#`"));
+    }
+    let reach = if is_loopback(&url) { Reach::Loopback } else { Reach::Network };
+    match (url.scheme(), reach) {
+        ("https", _) | ("http", Reach::Loopback) => Ok((url, reach)),
+        ("http", Reach::Network) => Err(ClientError::Url(
+            "plain http would show the key to everybody on the way; only a loopback address may use it",
+        )),
+        _ => Err(ClientError::Url("it must begin with https://")),
+    }
+}
+
+/// A literal loopback address, or `localhost`, which [`stay_here`] pins to one.
+fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let literal = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || literal.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn stay_here(builder: ClientBuilder) -> ClientBuilder {
+    let here = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    builder.no_proxy().resolve_to_addrs("localhost", &here.map(|address| SocketAddr::new(address, 0)))
+}
+
+/// The certificates of a file. A file without any would otherwise be taken without a word.
+fn certificates(path: &Path) -> Result<Vec<Certificate>, ClientError> {
+    let pem = std::fs::read(path).map_err(|source| ClientError::CaFileUnreadable { path: path.to_owned(), source })?;
+    let refused = |why: String| ClientError::NoCertificate { path: path.to_owned(), why };
+    let found = Certificate::from_pem_bundle(&pem).map_err(|error| refused(words(error)))?;
+    if found.is_empty() { Err(refused("there is no PEM block in it".to_owned())) } else { Ok(found) }
+}
+
+fn headers(response: &reqwest::Response) -> Headers {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let one = |name: HeaderName| response.headers().get(name).map(text);
+    Headers {
+        date: one(DATE),
+        retry_after: response.headers().get_all(RETRY_AFTER).iter().map(text).collect(),
+        content_type: one(CONTENT_TYPE),
+        location: one(LOCATION),
+    }
+}
+
+/// An error with its causes, each told once, without the address (whose query is nobody's business in a log).
+fn words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let text = next.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = next.source();
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests;
