@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::document::Reading;
 use crate::engine::settled::{RootHealth, Settled};
@@ -15,6 +16,7 @@ use crate::local::index::{Clock, Index, Quiet, Survey};
 use crate::local::patterns::Patterns;
 use crate::local::root::{Root, RootId, RootMissing};
 use crate::local::scan::{self, IGNORE_FILE, Scope, Walked};
+use crate::local::watch::WatchProblem;
 use crate::page::{DocPath, PageId, Wall};
 use crate::policy::Rules;
 use crate::reason::Code;
@@ -37,7 +39,7 @@ pub struct Round {
     pub settled: Vec<Settled>,
     /// Whether the root is the folder that it was.
     pub health: RootHealth,
-    /// Files that are being written: to be looked at again.
+    /// Files of this round that are being written: to be looked at again.
     pub unsettled: Vec<DocPath>,
     /// What the state should remember, so that a file need not be read again.
     pub cache_put: Vec<(DocPath, CacheEntry)>,
@@ -48,6 +50,10 @@ pub struct Round {
     /// Folders that this round walked on request: `settle` looks at them once more, for what came while the watcher did not
     /// know them yet.
     pub folders: BTreeSet<PathBuf>,
+    /// How many orders to rescan `settle` had received when this round began: whoever sent so many has the answer.
+    pub rescans: u64,
+    /// Why events can't be relied on, so that the root is compared every few seconds. From `settle`, too.
+    pub watch_problem: Option<WatchProblem>,
 }
 
 /// The index of the root.
@@ -90,7 +96,7 @@ impl Folder {
     /// Looks at everything.
     pub fn scan(&mut self, now: Wall, quiet: Quiet) -> Round {
         match Root::open(&self.root) {
-            Ok(root) => self.round(&root, &Scope::All, now, quiet),
+            Ok(root) => self.round(&Arc::new(root), &Scope::All, now, quiet),
             Err(missing) => self.missing(missing),
         }
     }
@@ -102,9 +108,9 @@ impl Folder {
             Ok(root) if self.scanned == Some(root.id()) => {
                 let links = self.index.links().map(|path| path.as_path().to_path_buf());
                 let scope = Scope::Paths(paths.iter().map(|path| widened(path)).chain(links).collect());
-                self.round(&root, &scope, now, quiet)
+                self.round(&Arc::new(root), &scope, now, quiet)
             }
-            Ok(root) => self.round(&root, &Scope::All, now, quiet),
+            Ok(root) => self.round(&Arc::new(root), &Scope::All, now, quiet),
             Err(missing) => self.missing(missing),
         }
     }
@@ -140,14 +146,14 @@ impl Folder {
         })
     }
 
-    fn round(&mut self, root: &Root, scope: &Scope, now: Wall, quiet: Quiet) -> Round {
+    fn round(&mut self, root: &Arc<Root>, scope: &Scope, now: Wall, quiet: Quiet) -> Round {
         let clock = Clock::starting(now);
         let walked = scan::walk(root.real(), &self.patterns, scope);
         self.take_in(root, scope, walked, clock, quiet)
     }
 
     /// What a walk saw becomes a round. Apart from [`Folder::round`] so that tests can say what a walk saw.
-    fn take_in(&mut self, root: &Root, scope: &Scope, walked: Walked, clock: Clock, quiet: Quiet) -> Round {
+    fn take_in(&mut self, root: &Arc<Root>, scope: &Scope, walked: Walked, clock: Clock, quiet: Quiet) -> Round {
         let folders = if *scope == Scope::All { BTreeSet::new() } else { walked.folders.clone() };
         let homes = self.homes.iter().map(|(page, home)| (home.path.clone(), page.clone())).collect();
         let survey = Survey { root, patterns: &self.patterns, scope, clock, quiet, homes: &homes };
@@ -161,11 +167,13 @@ impl Folder {
         Round {
             settled,
             health,
-            unsettled: self.index.unsettled(),
+            unsettled: self.index.unsettled(scope),
             cache_put,
             cache_gone,
             documents: self.readings().filter(|(_, reading)| **reading != Reading::Plain).count(),
             folders,
+            rescans: 0,
+            watch_problem: None,
         }
     }
 
@@ -180,6 +188,8 @@ impl Folder {
             cache_gone: Vec::new(),
             documents: 0,
             folders: BTreeSet::new(),
+            rescans: 0,
+            watch_problem: None,
         }
     }
 

@@ -149,7 +149,7 @@ pub fn identify(files: &BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, Ho
 fn aliases<'a>(files: &'a BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, Home>) -> BTreeSet<&'a DocPath> {
     let mut names: BTreeMap<Stat, Vec<(&DocPath, &FileFact)>> = BTreeMap::new();
     for (path, file) in files {
-        if let Some(stat) = file.stat {
+        if let Some(stat) = file.stat.filter(|_| !matches!(file.says, Says::Unfit(_))) {
             names.entry(stat).or_default().push((path, file));
         }
     }

@@ -5,10 +5,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::document::Reading;
 use crate::local::cache::CacheEntry;
 use crate::local::identity::{FileFact, Says, page_of};
+use crate::local::patience::{Outcome, Patience};
 use crate::local::patterns::{Maker, Patterns};
 use crate::local::read::{self, Read};
 use crate::local::root::Root;
@@ -28,6 +30,9 @@ pub enum Quiet {
 
 /// How long a file that changes while it is read is read again at once.
 const ATTEMPTS: usize = 3;
+
+/// How long one file may take: a file that is not there yet (a cloud's placeholder, a dead mount) must hold up no other.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// A stamp that lies further ahead than this, in milliseconds, is another clock's: it must not keep a file waiting.
 const OTHER_CLOCK: i64 = 60_000;
@@ -57,11 +62,12 @@ pub(super) struct Index {
     pub(super) files: BTreeMap<DocPath, FileFact>,
     cache: BTreeMap<DocPath, CacheEntry>,
     fresh: BTreeSet<DocPath>,
+    patience: Patience,
 }
 
 /// One update: where, when, and how quiet files must be.
 pub(super) struct Survey<'a> {
-    pub(super) root: &'a Root,
+    pub(super) root: &'a Arc<Root>,
     pub(super) patterns: &'a Patterns,
     pub(super) scope: &'a Scope,
     pub(super) clock: Clock,
@@ -85,7 +91,14 @@ impl Survey<'_> {
 impl Index {
     pub(super) fn new(rules: Rules, cache: Vec<(DocPath, CacheEntry)>) -> Self {
         let digest = rules.digest();
-        Self { rules, digest, files: BTreeMap::new(), cache: cache.into_iter().collect(), fresh: BTreeSet::new() }
+        Self {
+            rules,
+            digest,
+            files: BTreeMap::new(),
+            cache: cache.into_iter().collect(),
+            fresh: BTreeSet::new(),
+            patience: Patience::new(READ_WITHIN),
+        }
     }
 
     /// Brings all that lies in the scope up to date with what a walk saw.
@@ -202,28 +215,25 @@ impl Index {
     }
 
     /// Reads a file, again at once where it moves and nobody will look again.
-    fn read(&self, survey: &Survey<'_>, path: &DocPath) -> Read {
+    fn read(&mut self, survey: &Survey<'_>, path: &DocPath) -> Read {
         let attempts = if survey.quiet == Quiet::AtOnce { ATTEMPTS } else { 1 };
-        let mut read = Read::Moving;
-        for _ in 0..attempts {
-            read = read::read(survey.root, path, &self.rules);
-            if !matches!(read, Read::Moving) {
-                break;
-            }
+        let (root, at, rules) = (survey.root.clone(), path.clone(), self.rules.clone());
+        let work = move || {
+            let mut reads = (0..attempts).map(|_| read::read(&root, &at, &rules));
+            reads.find(|read| !matches!(read, Read::Moving)).unwrap_or(Read::Moving)
+        };
+        let unreadable = |message: &str| Read::Unreadable(Reason::new(Code::Unreadable, message));
+        match self.patience.run(path, work) {
+            Outcome::Done(read) => read,
+            Outcome::Hangs => unreadable("the file system does not answer; hubsync tries again with the next scan"),
+            Outcome::Failed => unreadable("hubsync itself failed on this file, which is a bug; please report it"),
         }
-        read
     }
 
-    fn remember(
-        &mut self,
-        path: &DocPath,
-        stat: Stat,
-        hashed: Wall,
-        reading: crate::document::Reading,
-    ) -> Arc<crate::document::Reading> {
+    fn remember(&mut self, path: &DocPath, stat: Stat, hashed: Wall, reading: Arc<Reading>) -> Arc<Reading> {
         // The same words again share the memory of the first.
-        let known = self.cache.get(path).map(|known| &known.reading).filter(|known| ***known == reading);
-        let reading = known.cloned().unwrap_or_else(|| Arc::new(reading));
+        let known = self.cache.get(path).map(|known| &known.reading).filter(|known| **known == reading);
+        let reading = known.cloned().unwrap_or(reading);
         let entry = CacheEntry { stat, hashed, rules: self.digest, reading: reading.clone() };
         self.cache.insert(path.clone(), entry);
         self.fresh.insert(path.clone());
@@ -246,10 +256,10 @@ impl Index {
         (put.collect(), gone)
     }
 
-    /// Files that are being written: they have to be looked at again.
-    pub(super) fn unsettled(&self) -> Vec<DocPath> {
+    /// Files of the scope that are being written: they have to be looked at again.
+    pub(super) fn unsettled(&self, scope: &Scope) -> Vec<DocPath> {
         let unsettled = self.files.iter().filter(|(_, fact)| matches!(fact.says, Says::Unsettled { .. }));
-        unsettled.map(|(path, _)| path.clone()).collect()
+        unsettled.filter(|(path, _)| scope.contains(path.as_path())).map(|(path, _)| path.clone()).collect()
     }
 
     /// Paths that are links: what they show can change without an event at their own path.

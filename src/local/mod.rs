@@ -8,9 +8,12 @@ pub mod cache;
 pub mod folder;
 pub mod identity;
 mod index;
+mod patience;
 pub mod patterns;
 pub mod read;
 pub mod root;
 pub mod scan;
+pub mod settle;
+pub mod watch;
 
 pub use index::Quiet;

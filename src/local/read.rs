@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::document::{self, Reading};
 use crate::local::root::{NotOpened, Root};
@@ -18,7 +19,7 @@ use crate::reason::{Code, Reason};
 #[derive(Debug)]
 pub enum Read {
     /// It held still: what it says, and the stat that it had before and after.
-    Whole(Stat, Reading),
+    Whole(Stat, Arc<Reading>),
     /// It changed while it was read: read it again later.
     Moving,
     /// It is no longer there.
@@ -32,10 +33,10 @@ pub enum Read {
 /// Reads one file.
 pub fn read(root: &Root, path: &DocPath, rules: &Rules) -> Read {
     match bytes_of(root, path.as_path()) {
-        Ok(Bytes::Whole(stat, bytes)) => Read::Whole(stat, document::parse(&bytes, rules).reading),
+        Ok(Bytes::Whole(stat, bytes)) => Read::Whole(stat, Arc::new(document::parse(&bytes, rules).reading)),
         Ok(Bytes::TooLarge(stat)) => {
             let reason = document::too_large(stat.size);
-            Read::Whole(stat, Reading::Blocked { page_id: None, title: None, reason })
+            Read::Whole(stat, Arc::new(Reading::Blocked { page_id: None, title: None, reason }))
         }
         Ok(Bytes::Moving) => Read::Moving,
         Ok(Bytes::NotRegular) => {
@@ -75,7 +76,7 @@ fn unreadable(error: &io::Error) -> Reason {
     Reason::new(Code::Unreadable, format!("the file can't be read ({error}); {cure}"))
 }
 
-/// Why the body that was planned can't be sent.
+/// Why the bytes that were planned can't be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stale {
     /// The file says something else by now, or is being written: plan again.
@@ -88,11 +89,22 @@ pub enum Stale {
 
 /// The body of the document at `path`, provided that the file's bytes are still those of `source`. `root` may be a link.
 pub fn body_of(root: &Path, path: &DocPath, rules: &Rules, source: Digest) -> Result<String, Stale> {
+    let bytes = contents(root, path)?;
+    if Digest::of(&bytes) != source {
+        return Err(Stale::Changed);
+    }
+    document::body(&bytes, rules).ok_or(Stale::Changed)
+}
+
+/// The bytes of the file at `path`, whole. `root` may be a link. For commands that look at one document (`check`, `diff`).
+pub fn contents(root: &Path, path: &DocPath) -> Result<Vec<u8>, Stale> {
     let unreadable = |error: &dyn std::fmt::Display| Stale::Unreadable(error.to_string());
     let root = Root::open(root).map_err(|error| unreadable(&error))?;
     match bytes_of(&root, path.as_path()).map_err(|error| unreadable(&error))? {
-        Bytes::Whole(_, bytes) if Digest::of(&bytes) == source => document::body(&bytes, rules).ok_or(Stale::Changed),
-        _ => Err(Stale::Changed),
+        Bytes::Whole(_, bytes) => Ok(bytes),
+        Bytes::TooLarge(stat) => Err(Stale::Unreadable(document::too_large(stat.size).message)),
+        Bytes::NotRegular => Err(Stale::Unreadable("it is no regular file".to_owned())),
+        Bytes::Moving => Err(Stale::Changed),
     }
 }
 
@@ -124,4 +136,78 @@ fn up_to(file: &mut File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::policy::Policy;
+
+    const TEXT: &str = "---\npage_id: A\n---\nbody\n";
+
+    fn path(text: &str) -> DocPath {
+        DocPath::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_body_is_had_only_while_the_file_says_what_was_planned() {
+        let (dir, rules) = (tempfile::tempdir().unwrap(), Policy::default().rules);
+        fs::write(dir.path().join("a.md"), TEXT).unwrap();
+        let body = |source: &str| body_of(dir.path(), &path("a.md"), &rules, Digest::of(source));
+        assert_eq!(body(TEXT).unwrap(), "body\n");
+        assert_eq!(body("other"), Err(Stale::Changed));
+        fs::remove_file(dir.path().join("a.md")).unwrap();
+        assert!(matches!(body(TEXT), Err(Stale::Unreadable(_))));
+        symlink("/etc/hostname", dir.path().join("a.md")).unwrap();
+        assert!(matches!(body(TEXT), Err(Stale::Unreadable(message)) if message.contains("out of the root")));
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = fs::File::create(dir.path().join("huge.md")).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        let read = read(&root, &path("huge.md"), &Policy::default().rules);
+        let Read::Whole(_, reading) = read else { panic!("{read:?}") };
+        assert!(matches!(&*reading, Reading::Blocked { reason, .. } if reason.code == Code::TooLarge));
+    }
+
+    #[test]
+    fn a_pipe_is_no_document_and_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe.md");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        assert!(matches!(read(&root, &path("pipe.md"), &Policy::default().rules), Read::Unfit(_)));
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_all_the_time_is_read_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("a.md");
+        let (old, new) = ("x".repeat(200_000), "y".repeat(300_000));
+        fs::write(&at, &old).unwrap();
+        let (whole, stop) = ([Digest::of(&old), Digest::of(&new)], std::sync::atomic::AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    for text in [&new, &old] {
+                        fs::write(dir.path().join("tmp"), text).unwrap();
+                        fs::rename(dir.path().join("tmp"), &at).unwrap();
+                    }
+                }
+            });
+            for _ in 0..300 {
+                if let Ok(bytes) = contents(dir.path(), &path("a.md")) {
+                    assert!(whole.contains(&Digest::of(&bytes)));
+                }
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
 }

@@ -180,10 +180,12 @@ fn special_files_and_links_out_of_the_root_are_told_and_delay_no_other() {
     symlink("..", bench.at("up")).unwrap();
     symlink("a.md", bench.at("also.md")).unwrap();
     symlink(bench.at("a.md"), bench.at("absolute.md")).unwrap();
+    symlink("../secret.md", bench.at("out too.md")).unwrap();
     symlink("gone.md", bench.at("dangling.md")).unwrap();
     let expected = [
         says("A", "a.md", &text("A", "x")),
         "dangling.md unreadable".to_owned(),
+        "out too.md outside_root".to_owned(),
         "out.md outside_root".to_owned(),
         "pipe.md unreadable".to_owned(),
     ];
@@ -236,7 +238,7 @@ fn what_lies_in_a_folder_that_cannot_be_listed_is_held_not_gone() {
     bench.write("b.md", &text("B", "x"));
     bench.scan();
     let unlisted = Unlisted { path: "x".into(), cause: "Input/output error".to_owned() };
-    let root = Root::open(&bench.at("")).unwrap();
+    let root = Arc::new(Root::open(&bench.at("")).unwrap());
     let mut walked = scan::walk(root.real(), &patterns(), &Scope::All);
     walked.files.retain(|file| !file.path.as_path().starts_with("x"));
     walked.unlisted.push(unlisted);

@@ -1,0 +1,340 @@
+//! The daemon's task: what the watcher notes is looked at once it has come to rest, and each round goes to the event loop.
+//!
+//! No event is ever lost: too many become "look at everything", and everything is compared every `rescan` anyway. A root that
+//! is another folder than before gets a new watcher; one that is missing is waited for. All that can block runs on the
+//! blocking pool, and the task ends at once when nobody takes its rounds any more, whatever hangs there.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, spawn_blocking};
+use tokio::time::Instant;
+
+use crate::engine::settled::{Found, RootHealth, Settled};
+use crate::local::folder::{Folder, Round};
+use crate::local::index::Quiet;
+use crate::local::root::{RootId, id_at};
+use crate::local::watch::{self, Touched, Watch, WatchProblem};
+use crate::pace::debounce::{Debounce, Due};
+use crate::page::{DocPath, Mono, PageId, Wall};
+
+/// How often the root is compared where events can't be relied on.
+const POLL: Duration = Duration::from_secs(5);
+/// How often it is checked that the root is still the same folder.
+const TICK: Duration = Duration::from_secs(2);
+/// How often a missing root is looked for.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The `watch` part of the configuration. Times in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// `watch.debounce`.
+    pub debounce: u64,
+    /// `watch.max_delay`.
+    pub max_delay: u64,
+    /// `watch.rescan`.
+    pub rescan: u64,
+    /// `watch.poll`.
+    pub poll: Poll,
+}
+
+/// Whether the root is compared every few seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// Where events can't be relied on.
+    Auto,
+    /// Never.
+    Never,
+    /// Always.
+    Always,
+}
+
+/// What the event loop asks of the task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Compare everything, now.
+    Rescan,
+    /// The state knows this page now, with its file.
+    Known(PageId, DocPath),
+    /// The state has forgotten this page.
+    Forget(PageId),
+    /// A person said that the root is the right one: compare everything on that ground.
+    ConfirmRoot,
+}
+
+/// Runs until the receiver of the rounds, or the last sender of commands, is dropped. The first round is that of the first
+/// scan.
+pub async fn run(options: Options, folder: Folder, rounds: mpsc::Sender<Round>, mut commands: mpsc::Receiver<Command>) {
+    let mut settler = Settler::new(options, folder);
+    while let Some(()) = settler.step(&rounds, &mut commands).await {}
+}
+
+/// What is to be done next.
+enum Work {
+    Scan,
+    Look(BTreeSet<PathBuf>),
+    Probe,
+}
+
+struct Settler {
+    options: Options,
+    /// Taken while the blocking pool has it.
+    folder: Option<Folder>,
+    root: PathBuf,
+    watch: Option<Watch>,
+    /// The folder that is watched; `None` while there is none.
+    watched: Option<RootId>,
+    debounce: Debounce<PathBuf>,
+    /// Folders that were walked on an event and will be walked once more.
+    walked: BTreeSet<PathBuf>,
+    start: Instant,
+    scan_due: bool,
+    next_scan: Instant,
+    next_rewatch: Instant,
+    next_probe: Instant,
+    /// How many orders to rescan were received.
+    rescans: u64,
+    /// Why events can't be relied on, for now.
+    problem: Option<WatchProblem>,
+    /// Proof that events don't tell all; it stands until the task ends.
+    muted: Option<WatchProblem>,
+}
+
+impl Settler {
+    fn new(options: Options, folder: Folder) -> Self {
+        let now = Instant::now();
+        Self {
+            debounce: Debounce::new(options.debounce, options.max_delay, watch::CAPACITY),
+            root: folder.root().to_path_buf(),
+            options,
+            folder: Some(folder),
+            watch: None,
+            watched: None,
+            walked: BTreeSet::new(),
+            start: now,
+            scan_due: true,
+            next_scan: now,
+            next_rewatch: now,
+            next_probe: now,
+            rescans: 0,
+            problem: None,
+            muted: None,
+        }
+    }
+
+    /// One wait or one piece of work; `None` when the task is over.
+    async fn step(&mut self, rounds: &mpsc::Sender<Round>, commands: &mut mpsc::Receiver<Command>) -> Option<()> {
+        while let Ok(command) = commands.try_recv() {
+            self.obey(command);
+        }
+        let Some(work) = self.next_work() else { return self.wait(rounds, commands).await };
+        let round = match work {
+            Work::Probe => return self.probe(rounds).await,
+            Work::Scan => self.scan(rounds).await?,
+            Work::Look(paths) => self.look(rounds, paths).await?,
+        };
+        rounds.send(round).await.ok()
+    }
+
+    fn next_work(&mut self) -> Option<Work> {
+        let now = Instant::now();
+        if now >= self.next_probe {
+            return Some(Work::Probe);
+        }
+        let mut paths = BTreeSet::new();
+        for due in self.debounce.due(self.mono()) {
+            match due {
+                Due::Settled(path) | Due::Overdue(path) => drop(paths.insert(path)),
+                Due::Everything => self.scan_due = true,
+            }
+        }
+        if self.watched.is_none() && !self.scan_due {
+            return None;
+        }
+        if self.scan_due || now >= self.next_scan {
+            return Some(Work::Scan);
+        }
+        (!paths.is_empty()).then_some(Work::Look(paths))
+    }
+
+    async fn wait(&mut self, rounds: &mpsc::Sender<Round>, commands: &mut mpsc::Receiver<Command>) -> Option<()> {
+        let debounce = self.debounce.wakeup().map(|at| self.start + Duration::from_millis(at.0));
+        let wakeup = debounce.into_iter().chain([self.next_scan, self.next_probe]).min()?;
+        // While the root is missing only its return counts.
+        let wakeup = if self.watched.is_none() { self.next_probe } else { wakeup };
+        let touched = async {
+            match &self.watch {
+                Some(watch) => watch.touched().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = rounds.closed() => return None,
+            command = commands.recv() => {
+                let command = command?;
+                self.obey(command);
+            }
+            touched = touched => self.note(touched),
+            () = tokio::time::sleep_until(wakeup) => {}
+        }
+        Some(())
+    }
+
+    fn obey(&mut self, command: Command) {
+        let now = wall();
+        let Some(folder) = &mut self.folder else { return };
+        match command {
+            Command::Rescan => self.rescans += 1,
+            Command::Known(page, path) => return folder.note_known(page, path),
+            Command::Forget(page) => folder.forget(&page),
+            Command::ConfirmRoot => folder.confirm_root(now),
+        }
+        self.scan_due = true;
+    }
+
+    fn note(&mut self, touched: Touched) {
+        let now = self.mono();
+        match touched {
+            Touched::Everything => self.debounce.note_everything(now),
+            Touched::Paths(paths) => paths.into_iter().for_each(|path| self.debounce.note(now, path)),
+        }
+    }
+
+    /// Whether the root is still the folder that is watched; else it is scanned, and watched, anew.
+    async fn probe(&mut self, rounds: &mpsc::Sender<Round>) -> Option<()> {
+        let root = self.root.clone();
+        let id = blocking(rounds, move || id_at(&root)).await?;
+        self.next_probe = Instant::now() + if id.is_some() { TICK } else { RETRY };
+        if id != self.watched {
+            self.scan_due = true;
+        }
+        Some(())
+    }
+
+    async fn scan(&mut self, rounds: &mpsc::Sender<Round>) -> Option<Round> {
+        let (asked, rested) = (self.scan_due, self.debounce.is_empty());
+        let now = Instant::now();
+        let renew = self.watched.is_none() || (self.problem.is_some() && now >= self.next_rewatch);
+        let (root, old, watched) = (self.root.clone(), self.watch.take(), self.watched);
+        let (watch, id, silent) = blocking(rounds, move || {
+            // The watcher comes first, so that nothing falls between it and the scan.
+            let id = id_at(&root);
+            let watch = if !renew && id == watched { old } else { id.and_then(|_| watch_at(&root)) };
+            (watch, id, watch::silent_file_system(&root))
+        })
+        .await?;
+        (self.watch, self.watched) = (watch, id);
+        let quiet = Quiet::For(self.options.debounce);
+        let mut round = self.round(rounds, move |folder| folder.scan(wall(), quiet)).await?;
+        if matches!(round.health, RootHealth::Missing(_)) {
+            self.watched = None;
+            self.next_probe = Instant::now() + RETRY;
+        }
+        self.scan_due = false;
+        self.judge(&round, !asked && rested, silent);
+        round.watch_problem = self.problem.clone();
+        let rescan = Duration::from_millis(self.options.rescan.max(1_000));
+        if renew {
+            self.next_rewatch = now + rescan;
+        }
+        self.next_scan = Instant::now() + if self.is_polling() { rescan.min(POLL) } else { rescan };
+        Some(round)
+    }
+
+    async fn look(&mut self, rounds: &mpsc::Sender<Round>, paths: BTreeSet<PathBuf>) -> Option<Round> {
+        let quiet = Quiet::For(self.options.debounce);
+        let asked = paths.clone();
+        let round = self.round(rounds, move |folder| folder.look(&paths, wall(), quiet)).await?;
+        // What was put into a new folder before the watcher knew it was never named: it is walked once more.
+        let now = self.mono();
+        for path in asked.intersection(&round.folders) {
+            if self.walked.remove(path) {
+                continue;
+            }
+            self.walked.insert(path.clone());
+            self.debounce.note(now, path.clone());
+        }
+        if matches!(round.health, RootHealth::Missing(_)) {
+            self.watched = None;
+            self.next_probe = Instant::now() + RETRY;
+        }
+        Some(round)
+    }
+
+    /// Has the folder do something on the blocking pool.
+    async fn round(
+        &mut self,
+        rounds: &mpsc::Sender<Round>,
+        work: impl FnOnce(&mut Folder) -> Round + Send + 'static,
+    ) -> Option<Round> {
+        let mut folder = self.folder.take()?;
+        let (folder, mut round) = blocking(rounds, move || {
+            let round = work(&mut folder);
+            (folder, round)
+        })
+        .await?;
+        self.folder = Some(folder);
+        let now = self.mono();
+        for path in &round.unsettled {
+            self.debounce.note(now, path.as_path().to_path_buf());
+        }
+        (round.watch_problem, round.rescans) = (self.problem.clone(), self.rescans);
+        Some(round)
+    }
+
+    /// Whether events can be relied on. `unasked`: nothing was known to have changed, so that news came without an event.
+    fn judge(&mut self, round: &Round, unasked: bool, silent: Option<&'static str>) {
+        let is_news = |settled: &Settled| matches!(settled, Settled::Page { found: Found::Document(_), .. });
+        let quiet = self.watch.as_ref().is_some_and(Watch::is_quiet);
+        if unasked && quiet && round.unsettled.is_empty() && round.settled.iter().any(is_news) {
+            let problem = "files changed without an event: another machine or system writes to the root";
+            self.muted = Some(WatchProblem(problem.to_owned()));
+        }
+        let silent = silent.map(|kind| {
+            WatchProblem(format!("the root lies on {kind}, where changes made elsewhere come without events"))
+        });
+        self.problem = self.watch.as_ref().and_then(Watch::problem).or(silent).or_else(|| self.muted.clone());
+    }
+
+    fn is_polling(&self) -> bool {
+        match self.options.poll {
+            Poll::Always => true,
+            Poll::Never => false,
+            Poll::Auto => self.problem.is_some(),
+        }
+    }
+
+    fn mono(&self) -> Mono {
+        Mono(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+fn watch_at(root: &Path) -> Option<Watch> {
+    root.canonicalize().ok().map(|real| Watch::new(&real))
+}
+
+fn wall() -> Wall {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Wall(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Runs `work` on the blocking pool; `None` where nobody waits for rounds any more, or the runtime ends.
+async fn blocking<T: Send + 'static>(
+    rounds: &mpsc::Sender<Round>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    tokio::select! {
+        () = rounds.closed() => None,
+        done = spawn_blocking(work) => match done.map_err(JoinError::try_into_panic) {
+            Ok(done) => Some(done),
+            // A fault of ours must not pass for a root without changes.
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(_)) => None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;
