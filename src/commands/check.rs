@@ -12,7 +12,7 @@ use crate::config::{self, Environment, Overrides};
 use crate::document::{self, Diagnostic};
 use crate::engine::settled::{Found, RootHealth, Settled};
 use crate::local::folder::Folder;
-use crate::local::index::Quiet;
+use crate::local::Quiet;
 use crate::local::patterns::Patterns;
 use crate::local::read;
 use crate::output::{Console, Located, Severity, Shown, caret};

@@ -10,7 +10,7 @@ use crate::daemon::clock::Clock;
 use crate::daemon::driver::cache_entries;
 use crate::engine::change::HubHealth;
 use crate::engine::{Engine, Input, Memory, Mode, Setting};
-use crate::local::index::Quiet;
+use crate::local::Quiet;
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Shown};
 use crate::page::Wall;

@@ -16,7 +16,7 @@ use crate::engine::change::{LogEntry, LogEvent};
 use crate::engine::settled::RootHealth;
 use crate::engine::{Mode, Summary, Writes};
 use crate::local::folder::{Folder, Round};
-use crate::local::index::Quiet;
+use crate::local::Quiet;
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Progress, ProgressMode, Shown, Tally, Waiting};
 use crate::page::Wall;

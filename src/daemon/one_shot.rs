@@ -6,7 +6,7 @@ use crate::daemon::driver::Driver;
 use crate::daemon::signals::{Signals, Stop};
 use crate::engine::{Input, Rest, ShutWhy, WaitsOn};
 use crate::local::folder::{Folder, Round};
-use crate::local::index::Quiet;
+use crate::local::Quiet;
 use crate::page::Mono;
 
 /// A hub that has not been reached for so long is not waited for any longer, in milliseconds.

@@ -56,6 +56,8 @@ pub enum Poll {
 pub enum Command {
     /// Compare everything, now.
     Rescan,
+    /// Look at this file once it has come to rest.
+    Look(DocPath),
     /// The state knows this page now, with its file.
     Known(PageId, DocPath),
     /// The state has forgotten this page.
@@ -184,8 +186,13 @@ impl Settler {
 
     fn obey(&mut self, command: Command) {
         let now = wall();
+        if let Command::Look(path) = command {
+            let mono = self.mono();
+            return self.debounce.note(mono, path.as_path().to_path_buf());
+        }
         let Some(folder) = &mut self.folder else { return };
         match command {
+            Command::Look(_) => return,
             Command::Rescan => self.rescans += 1,
             Command::Known(page, path) => return folder.note_known(page, path),
             Command::Forget(page) => folder.forget(&page),
