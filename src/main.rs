@@ -22,17 +22,20 @@ fn main() -> ExitCode {
         Color::Always => Colour::Always,
         Color::Never => Colour::Never,
     });
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING).build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&console, &error),
-    };
+    let runtime =
+        match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING).build() {
+            Ok(runtime) => runtime,
+            Err(error) => return failed(&console, &error),
+        };
     let ended = runtime.block_on(carry_out(cli, &console));
     // A read that hangs must not keep us from ending (promise 11).
     runtime.shutdown_background();
     match ended {
         Ok(exit) => exit.into(),
         // A reader who has gone wants no more output, and nothing is wrong.
-        Err(error) if matches!(Delivery::of(Err(io::Error::from(error.kind()))), Ok(Delivery::ReaderGone)) => Exit::Ok.into(),
+        Err(error) if matches!(Delivery::of(Err(io::Error::from(error.kind()))), Ok(Delivery::ReaderGone)) => {
+            Exit::Ok.into()
+        }
         Err(error) => failed(&console, &error),
     }
 }
@@ -48,7 +51,7 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
     let overrides = cli.overrides();
     let loudness = Loudness { verbose: cli.global.verbose, quiet: cli.global.quiet };
     let log = |format, usual| logging::start(format, loudness, usual, console.stderr_paint());
-    let progress = if cli.global.no_progress { ProgressMode::Off } else { ProgressMode::Auto };
+    let progress = if cli.global.no_progress { ProgressMode::Never } else { ProgressMode::OnTerminal };
     let loaded = || load(&overrides, &env, &here, console);
     match &cli.command {
         Command::Demo => {
@@ -97,7 +100,12 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
 }
 
 /// The configuration that holds, or how the command ends without one.
-fn load(overrides: &config::Overrides, env: &Environment, here: &Path, console: &Console) -> Result<Loaded, io::Result<Exit>> {
+fn load(
+    overrides: &config::Overrides,
+    env: &Environment,
+    here: &Path,
+    console: &Console,
+) -> Result<Loaded, io::Result<Exit>> {
     config::load(overrides, env, here).map_err(|errors| {
         let mut text = Vec::new();
         let exit = commands::config::refuse(&errors, &mut text);

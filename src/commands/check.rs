@@ -11,8 +11,8 @@ use crate::commands::opening;
 use crate::config::{self, Environment, Overrides};
 use crate::document::{self, Diagnostic};
 use crate::engine::settled::{Found, RootHealth, Settled};
-use crate::local::folder::Folder;
 use crate::local::Quiet;
+use crate::local::folder::Folder;
 use crate::local::patterns::Patterns;
 use crate::local::read;
 use crate::output::{Console, Located, Severity, Shown, caret};
@@ -36,7 +36,13 @@ struct Finding {
 ///
 /// # Errors
 /// Where stdout can't be written to.
-pub fn run(args: &cli::Check, overrides: &Overrides, env: &Environment, here: &Path, console: &Console) -> io::Result<Exit> {
+pub fn run(
+    args: &cli::Check,
+    overrides: &Overrides,
+    env: &Environment,
+    here: &Path,
+    console: &Console,
+) -> io::Result<Exit> {
     let refuse = |why: &str| {
         console.remark(&format!("error: {}\n", Shown::new(why)));
         Ok(Exit::Usage)
@@ -53,7 +59,8 @@ pub fn run(args: &cli::Check, overrides: &Overrides, env: &Environment, here: &P
     if let RootHealth::Missing(why) = round.health {
         return refuse(&why);
     }
-    let inside = |path: &DocPath| scope.is_empty() || scope.iter().any(|part| path.as_path().starts_with(part.as_path()));
+    let inside =
+        |path: &DocPath| scope.is_empty() || scope.iter().any(|part| path.as_path().starts_with(part.as_path()));
     let mut files: BTreeMap<DocPath, Option<Reason>> = BTreeMap::new();
     for settled in round.settled {
         match settled {
@@ -106,7 +113,9 @@ impl Findings {
         for (path, held) in files {
             let diagnostics = diagnostics(root, path, rules);
             let told = |reason: &Reason| diagnostics.iter().any(|(d, _)| d.code.as_str() == reason.code.as_str());
-            if let Some(reason) = held.as_ref().filter(|reason| reason.code.held_state() == State::Blocked && !told(reason)) {
+            if let Some(reason) =
+                held.as_ref().filter(|reason| reason.code.held_state() == State::Blocked && !told(reason))
+            {
                 all.push((of_reason(path, reason), None));
             }
             all.extend(diagnostics.into_iter().map(|(d, source)| {
@@ -127,10 +136,14 @@ impl Findings {
                 let all: Vec<&Finding> = self.all.iter().map(|(finding, _)| finding).collect();
                 serde_json::to_string_pretty(&all).map_err(io::Error::other)? + "\n"
             }
-            CheckFormat::Github => self.all.iter().map(|(finding, _)| github(finding, &seen_from(here, root, &finding.path))).collect(),
+            CheckFormat::Github => {
+                self.all.iter().map(|(finding, _)| github(finding, &seen_from(here, root, &finding.path))).collect()
+            }
             CheckFormat::Text => {
                 let paint = console.stdout_paint();
-                let one = |(finding, shot): &(Finding, Option<Shot>)| located(finding, shot.as_ref(), &seen_from(here, root, &finding.path), paint);
+                let one = |(finding, shot): &(Finding, Option<Shot>)| {
+                    located(finding, shot.as_ref(), &seen_from(here, root, &finding.path), paint)
+                };
                 let mut text: String = self.all.iter().map(one).collect();
                 let (errors, files) = (self.errors(), self.files);
                 let warnings = self.all.len() - errors;
@@ -186,7 +199,9 @@ fn of_reason(path: &DocPath, reason: &Reason) -> Finding {
 /// The path of a document as seen from the current folder, where it lies below that.
 fn seen_from(here: &Path, root: &Path, path: &str) -> String {
     let whole = root.join(path);
-    whole.strip_prefix(here).map_or_else(|_| whole.to_string_lossy().into_owned(), |below| below.to_string_lossy().into_owned())
+    whole
+        .strip_prefix(here)
+        .map_or_else(|_| whole.to_string_lossy().into_owned(), |below| below.to_string_lossy().into_owned())
 }
 
 fn located(finding: &Finding, shot: Option<&Shot>, path: &str, paint: crate::output::Paint) -> String {
@@ -208,7 +223,15 @@ fn located(finding: &Finding, shot: Option<&Shot>, path: &str, paint: crate::out
             text.push('\n');
             text
         }
-        None => format!("{}:{}:{}: {}: {} [{}]\n\n", Shown::new(path), finding.line, finding.column, finding.severity, Shown::new(&finding.message), finding.code),
+        None => format!(
+            "{}:{}:{}: {}: {} [{}]\n\n",
+            Shown::new(path),
+            finding.line,
+            finding.column,
+            finding.severity,
+            Shown::new(&finding.message),
+            finding.code
+        ),
     }
 }
 

@@ -96,12 +96,22 @@ fn model(rules: &Rules) -> Model {
         model.add_skill(now, name);
     }
     for (_, text) in sample::FILES {
-        let Reading::Document { page_id: Some(id), authored, .. } = document::parse(text.as_bytes(), rules).reading else {
+        let Reading::Document { page_id: Some(id), authored, .. } = document::parse(text.as_bytes(), rules).reading
+        else {
             continue;
         };
         let title = authored.title.unwrap_or_default();
         let content = "_This page has not been published from the handbook yet._\n".to_owned();
-        model.add_page(now, NewPage { id: Some(id.as_str().to_owned()), title, content, status: sandbox::Status::Published, ..NewPage::default() });
+        model.add_page(
+            now,
+            NewPage {
+                id: Some(id.as_str().to_owned()),
+                title,
+                content,
+                status: sandbox::Status::Published,
+                ..NewPage::default()
+            },
+        );
     }
     model
 }

@@ -2,7 +2,11 @@
 //!
 //! Results go to stdout, everything else to stderr; each answers how the process ends. `opening` and `report` are what
 //! several of them share.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a shell room: it opens what a command works with")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell room: it opens what a command works with"
+)]
 
 pub mod check;
 pub mod config;

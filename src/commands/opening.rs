@@ -70,7 +70,10 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, String> {
     if let Was::MovedAside(aside) = &opened.was {
         hold_ms = DAMAGED_MS;
         let aside = aside.to_string_lossy();
-        console.remark(&format!("warning: the state was damaged; it is now {}, and every page is met again\n", Shown::new(&aside)));
+        console.remark(&format!(
+            "warning: the state was damaged; it is now {}, and every page is met again\n",
+            Shown::new(&aside)
+        ));
     }
     let mut store = opened.store;
     let loaded = store.load().map_err(|error| error.to_string())?;

@@ -119,7 +119,8 @@ impl Telling for Log {
             RootHealth::Ok => tracing::info!("the root is back"),
             RootHealth::Missing(why) => tracing::warn!("the root is missing, everything is held: {}", Shown::new(why)),
             RootHealth::Changed { known, found } => tracing::error!(
-                known, found,
+                known,
+                found,
                 "most of the known documents are not in the root, everything is held; if that is right: hubsync sync --confirm-root"
             ),
         }

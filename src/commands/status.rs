@@ -69,11 +69,9 @@ fn read(config: &Config) -> Result<(Loaded, Vec<crate::state::store::FileEntry>)
 /// The daemon, if one holds the state.
 fn daemon(loaded: &Loaded, held: bool) -> DaemonReport {
     match loaded.daemon.filter(|_| held) {
-        Some(daemon) => DaemonReport {
-            running: daemon.planned,
-            pid: Some(daemon.pid),
-            since: Some(daemon.since.to_rfc3339()),
-        },
+        Some(daemon) => {
+            DaemonReport { running: daemon.planned, pid: Some(daemon.pid), since: Some(daemon.since.to_rfc3339()) }
+        }
         None => DaemonReport::default(),
     }
 }

@@ -15,8 +15,8 @@ use crate::daemon::signals::{Signals, Stop};
 use crate::engine::change::{LogEntry, LogEvent};
 use crate::engine::settled::RootHealth;
 use crate::engine::{Mode, Summary, Writes};
-use crate::local::folder::{Folder, Round};
 use crate::local::Quiet;
+use crate::local::folder::{Folder, Round};
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Progress, ProgressMode, Shown, Tally, Waiting};
 use crate::page::Wall;
@@ -32,7 +32,13 @@ const BETWEEN: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// Where stdout can't be written to.
-pub async fn run(args: &cli::Sync, config: &Config, folder: &Path, console: &Console, progress: ProgressMode) -> io::Result<Exit> {
+pub async fn run(
+    args: &cli::Sync,
+    config: &Config,
+    folder: &Path,
+    console: &Console,
+    progress: ProgressMode,
+) -> io::Result<Exit> {
     let refuse = |why: &str| {
         console.remark(&format!("error: {}\n", Shown::new(why)));
         Ok(Exit::Usage)
@@ -107,10 +113,20 @@ async fn first_round(mut tree: Folder, now: Wall, confirmed: Confirmation) -> io
 }
 
 /// Reports, and answers how the process ends.
-fn tell(args: &cli::Sync, config: &Config, console: &Console, hub: HubKey, summary: Summary, now: Wall) -> io::Result<Exit> {
+fn tell(
+    args: &cli::Sync,
+    config: &Config,
+    console: &Console,
+    hub: HubKey,
+    summary: Summary,
+    now: Wall,
+) -> io::Result<Exit> {
     let run = if args.dry_run { Run::DryRun } else { Run::Sync };
     let strict = if args.strict { Strictness::Strict } else { Strictness::Lenient };
     let report = report::of(config, summary, Some(hub), DaemonReport::default(), now);
+    if let RootHealth::Missing(why) = &report.summary.root {
+        console.remark(&format!("error: {}\n", Shown::new(why)));
+    }
     if args.json {
         let _ = console.result(&report.json(run))?;
     } else {
@@ -166,12 +182,18 @@ impl Watcher for Told<'_> {
         let summary = driver.engine().summary(now);
         let total = summary.pages.iter().filter(|page| page.page_id.is_some()).count();
         let done = total - summary.counts.pending.min(total);
-        let until = summary.waits.as_ref().and_then(|waits| waits.until).map(|at| {
-            now.wall.plus(i64::try_from(at.since(now.mono)).unwrap_or(i64::MAX)).to_rfc3339()
-        });
+        let pending = summary.counts.pending as u64;
+        let until = summary
+            .waits
+            .as_ref()
+            .and_then(|waits| waits.until)
+            .map(|at| now.wall.plus(i64::try_from(at.since(now.mono)).unwrap_or(i64::MAX)).to_rfc3339());
         let waiting = match (&summary.waits, &until) {
-            (Some(waits), Some(until)) => Waiting::Until { why: &waits.reason.message, until },
-            _ => Waiting::No,
+            (Some(waits), Some(until)) => {
+                Waiting::Until { count: pending, time: Shown::new(until), reason: Shown::new(&waits.reason.message) }
+            }
+            _ if pending > 0 => Waiting::ForAnswer(pending),
+            _ => Waiting::Nothing,
         };
         let tally = Tally { done: done as u64, total: total as u64, waiting };
         self.progress.show(&tally);

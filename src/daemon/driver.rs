@@ -13,8 +13,8 @@ use crate::engine::request::{Answer, AnswerBody, Request};
 use crate::engine::{Effect, Engine, Id, Input};
 use crate::local::cache::CacheEntry;
 use crate::local::folder::Round;
-use crate::page::{DocPath, Now};
 use crate::pace::quota::NotUntil;
+use crate::page::{DocPath, Now};
 use crate::state::store::{Daemon, FileEntry};
 
 /// What came of an effect.

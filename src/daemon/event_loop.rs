@@ -14,6 +14,7 @@ use crate::engine::settled::RootHealth;
 use crate::engine::{Input, PageReport};
 use crate::local::folder::Round;
 use crate::local::settle::Command;
+use crate::local::watch::WatchProblem;
 use crate::page::Wall;
 use crate::state::store::Daemon;
 
@@ -60,7 +61,10 @@ pub async fn run(driver: &mut Driver, mut tree: Tree, signals: &mut Signals, tel
         let wake = wake_up(driver).min(next_tick);
         tokio::select! {
             event = driver.next() => driver.take(event),
-            Some(round) = tree.rounds.recv() => driver.round(round),
+            Some(round) = tree.rounds.recv() => {
+                told.watching(&round);
+                driver.round(round);
+            }
             () = tokio::time::sleep_until(wake) => driver.handle(Input::Tick),
             stop = signals.stop() => match stop {
                 Stop::Hangup => tracing::warn!("SIGHUP: this version reads a changed configuration when it is restarted"),
@@ -122,6 +126,7 @@ struct Told {
     ready: Ready,
     hub: HubHealth,
     root: Option<RootHealth>,
+    watching: Option<WatchProblem>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,6 +137,17 @@ enum Ready {
 }
 
 impl Told {
+    /// Tells once when events can't be relied on, and when they can again.
+    fn watching(&mut self, round: &Round) {
+        if round.watch_problem != self.watching {
+            match &round.watch_problem {
+                Some(problem) => tracing::warn!("changes are looked for every few seconds: {problem}"),
+                None => tracing::info!("changes are told by the system again"),
+            }
+            self.watching.clone_from(&round.watch_problem);
+        }
+    }
+
     fn tell(&mut self, driver: &mut Driver, telling: &mut impl Telling, since: Wall) {
         let now = driver.now();
         for entry in driver.take_done() {

@@ -3,7 +3,11 @@
 //!
 //! `clock` reads the clocks, `keeper` owns all that is stored (on a thread of its own), `sender` reads the document again and
 //! sends, `driver` joins them to the engine, `one_shot` and `event_loop` are the two ways to wait. Only `commands` calls.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a shell room: it reads clocks and files for the pure ones")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell room: it reads clocks and files for the pure ones"
+)]
 
 pub mod clock;
 pub mod driver;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::daemon::driver::Driver;
 use crate::daemon::signals::{Signals, Stop};
 use crate::engine::{Input, Rest, ShutWhy, WaitsOn};
-use crate::local::folder::{Folder, Round};
 use crate::local::Quiet;
+use crate::local::folder::{Folder, Round};
 use crate::page::Mono;
 
 /// A hub that has not been reached for so long is not waited for any longer, in milliseconds.

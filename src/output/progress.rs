@@ -73,6 +73,12 @@ impl Progress {
         Self { bar: ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("━╸─")) }
     }
 
+    /// Whether anybody sees it: then it is worth to count for it.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
     /// Shows where the round stands.
     pub fn show(&self, tally: &Tally<'_>) {
         self.bar.set_length(tally.total);
