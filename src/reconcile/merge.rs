@@ -129,9 +129,10 @@ pub fn patch(desired: &Desired, hub: Option<&Seen>, fields: &Fields) -> Patch {
 pub fn replaced(patch: &Patch, base: Option<&Base>, hub: &Seen) -> Vec<Side> {
     let Some(text) = &patch.text else { return Vec::new() };
     let foreign = |known: Option<&Known>, print: &Print| {
-        let title_stays = print.title.trim().is_empty() || text.title.as_ref().is_none_or(|t| *t == print.title);
-        let body_stays = print.body.empty || text.body.exact == print.body.exact;
-        !(title_stays && body_stays) && !known.is_some_and(|known| known.is(print))
+        let title_lost = !print.title.trim().is_empty() && text.title.as_ref().is_some_and(|t| *t != print.title);
+        let body_lost = !print.body.empty && text.body.exact != print.body.exact;
+        let ours = known.is_some_and(|known| known.is(print));
+        !ours && (title_lost || body_lost)
     };
     let mut sides = Vec::new();
     let live = base.and_then(|base| base.live.as_ref());
