@@ -171,6 +171,25 @@ fn c9_our_draft_that_a_colleague_published_is_live_common_ground() {
     assert_eq!(with_lists.base().lists.skills, Some(ids(&["other"])), "and the lists are learned as in C4");
 }
 
+#[test]
+fn c9_also_where_the_hub_rewrites_it() {
+    let said = draft_in_step().colleague_publishes("A\n").is();
+    assert_eq!(said, "C9 in_step learns");
+    let live = said.base().live.clone().unwrap();
+    assert_eq!((live.sent, live.echoed), (text("A"), Some(text("A\n"))));
+}
+
+#[test]
+fn a_draft_of_ours_is_known_again_as_the_hub_rewrote_it() {
+    let rewritten = draft_in_step().colleague_drafts("A\n");
+    assert_eq!(rewritten.is(), "C4 in_step", "no answer ever showed it");
+    assert_eq!(rewritten.clone().writes("B").is(), "D4 patch title content +draft");
+    assert_eq!(rewritten.removes_it(7_200_000).on_delete_archive().is(), "F3 archive");
+    let shown = draft_in_step().hub_echoes("A \n").colleague_drafts("A\n");
+    assert_eq!(shown.is(), "C5 hold drifted remote_changed", "once it was shown, another form is an edit");
+    assert_eq!(draft_in_step().colleague_drafts_titled("Else", "A\n").is(), "C5 hold drifted remote_changed");
+}
+
 // D: the document says something else.
 
 #[test]

@@ -20,7 +20,7 @@ const MOST: usize = 6;
 /// The longest way from a doubt or an archive: it waits, is looked up and settled, and the page is there again.
 const MOST_IN_DOUBT: usize = 8;
 
-/// How the hub treats bodies that are published.
+/// How the hub treats bodies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Hub {
     Keeps,
@@ -118,6 +118,7 @@ impl World {
         let hub = &mut self.scene.hub;
         hub.updated_at.0 += 1_000_001;
         hub.racy = false;
+        let mut drafted = None;
         if let Some(text) = &patch.text {
             let sent = Print { title: text.title.clone().unwrap_or_else(|| hub.title.clone()), body: text.body };
             match text.status {
@@ -126,7 +127,11 @@ impl World {
                     (hub.live, hub.draft) = (Some(stored(sent, self.hub)), None);
                     hub.version = Some(hub.version.unwrap_or(0) + 1);
                 }
-                Status::Draft => hub.draft = Some(sent).filter(|draft| hub.live.as_ref() != Some(draft)),
+                Status::Draft => {
+                    let kept = stored(sent.clone(), self.hub);
+                    hub.draft = Some(kept).filter(|draft| hub.live.as_ref() != Some(draft));
+                    drafted = Some(sent).filter(|draft| hub.live.as_ref() != Some(draft));
+                }
             }
         }
         for kind in ListKind::ALL {
@@ -142,11 +147,14 @@ impl World {
         let echo = hub.live.as_ref().filter(|_| published);
         let page = &mut self.scene.page;
         page.base = Some(acknowledged(&intent, patch, page.base.as_ref(), hub, echo, self.scene.now));
-        // An answer to lists alone doesn't show the draft: what was known of it stays, and the page counts as moved.
-        let unseen = patch.text.is_none().then(|| page.seen.as_ref().and_then(|seen| seen.draft.clone()));
-        page.seen = Some(Seen { draft: unseen.clone().unwrap_or_else(|| hub.draft.clone()), ..hub.clone() });
+        // No answer shows a draft: it is what we sent. After lists alone it is what was known, and the page counts as moved.
+        let draft = match &patch.text {
+            Some(_) => drafted,
+            None => page.seen.as_ref().and_then(|seen| seen.draft.clone()),
+        };
+        page.seen = Some(Seen { draft, ..hub.clone() });
         self.told = Told::Unknown;
-        if unseen.is_some() {
+        if patch.text.is_none() {
             let row = self.scene.row();
             self.scene.page.moved = Some(row.clone());
             self.told = Told::Moved(row);
@@ -154,7 +162,7 @@ impl World {
     }
 }
 
-/// What a hub makes of a body that is published.
+/// What a hub makes of a body.
 fn stored(sent: Print, hub: Hub) -> Print {
     let body = BODIES.into_iter().find(|body| BodyPrint::of(body) == sent.body).unwrap_or_default();
     match hub {
@@ -220,6 +228,22 @@ proptest! {
             let _ = write!(world.trail, "restart: ");
             prop_assert!(world.step(), "{}", world.trail);
             prop_assert!(!world.trail.ends_with("learns; ") && !world.trail.ends_with("learns remote_draft; "), "{}", world.trail);
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_known_again_when_it_is_looked_at(world in world()) {
+        let mut world = world;
+        prop_assert!(rest(&mut world), "no rest: {}", world.trail);
+        let in_step = world.scene.unknown();
+        if world.patches > 0 && matches!(in_step.0.step, Step::InStep { .. }) && world.there {
+            let said = world.scene.is_as_of(world.scene.now.mono);
+            prop_assert!(matches!(said.0.step, Step::InStep { .. }), "{}{in_step:?}, then {said:?}", world.trail);
+            // And the next change is sent without a conflict.
+            world.scene = world.scene.writes("quite another text");
+            let said = world.scene.is_as_of(world.scene.now.mono);
+            let sent = matches!(said.0.step, Step::Patch(_)) || world.scene.hub.draft.is_some();
+            prop_assert!(sent || world.scene.page.refused.is_some(), "{}{in_step:?}, then {said:?}", world.trail);
         }
     }
 
