@@ -6,8 +6,9 @@ use hubsync::reconcile::page_record::{Base, Known, Seen};
 use hubsync::reconcile::step::{RemoteDraft, Step, Write};
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 
-use crate::builders::{FRESH, File, Said, Scene};
+use crate::builders::{FRESH, File, Scene};
 use crate::random::{Told, told};
+use crate::said::Said;
 
 fn write(said: &Said) -> Option<&Write> {
     match &said.0.step {

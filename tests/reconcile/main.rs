@@ -14,4 +14,6 @@ mod first_meeting;
 mod held;
 mod invariants;
 mod random;
+mod resolution;
+mod said;
 mod traces;
