@@ -7,7 +7,7 @@ use crate::reason::{Code, Reason, State};
 use crate::reconcile::decide::{fresh, step};
 use crate::reconcile::document::Case;
 use crate::reconcile::merge;
-use crate::reconcile::page_record::{Base, Seen};
+use crate::reconcile::page_record::{Base, Known, Seen};
 use crate::reconcile::resolution::Resolve;
 use crate::reconcile::step::{Decision, Hold, Look, Remote, RemoteDraft, Step, Write};
 
@@ -172,7 +172,9 @@ impl<'a> Case<'a> {
         }
         // C9: somebody published our draft as it was.
         let published = match (&base.draft, &hub.live) {
-            (Some(ours), Some(live)) if hub.draft.is_none() && ours.is(live) => Some(ours.clone()),
+            (Some(ours), Some(live)) if hub.draft.is_none() && merge::our_draft(Some(self.desired), ours, live) => {
+                Some(Known::new(ours.sent.clone(), Some(live.clone())))
+            }
             _ => None,
         };
         if self.desired.status == Status::Draft && published.is_some() {

@@ -21,7 +21,10 @@ pub fn local_changes(desired: &Desired, base: &Base) -> Fields {
 pub fn remote_changes(desired: &Desired, base: &Base, hub: &Seen) -> Fields {
     let mut changed = Fields::new();
     let same = match (base.text(desired.status), compared(desired.status, hub)) {
-        (Some(known), Some(text)) => ours(desired, known, text),
+        (Some(known), Some(text)) => {
+            let drafted = desired.status == Status::Draft && base.draft.is_some();
+            if drafted { our_draft(Some(desired), known, text) } else { ours(desired, known, text) }
+        }
         (None, None) => true,
         _ => false,
     };
@@ -60,15 +63,20 @@ fn ours(desired: &Desired, known: &Known, text: &Print) -> bool {
     }
 }
 
+/// Whether `text` is the draft that we sent. The answer to a draft doesn't show what the hub made of it, so where that was
+/// never seen, what hubs rewrite is forgiven.
+pub fn our_draft(desired: Option<&Desired>, known: &Known, text: &Print) -> bool {
+    let word_for_word = desired.map_or_else(|| known.is(text), |desired| ours(desired, known, text));
+    let titled = desired.is_some_and(|desired| desired.title.is_none()) || known.sent.title.trim() == text.title.trim();
+    word_for_word || (known.echoed.is_none() && titled && known.sent.body.folded == text.body.folded)
+}
+
 /// Somebody's unpublished text: a draft other than the live text, than ours, and than what the document says.
 pub fn foreign_draft<'a>(desired: Option<&Desired>, base: Option<&Base>, hub: &'a Seen) -> Option<&'a Print> {
     let draft = hub.draft.as_ref()?;
-    let our_draft = base.and_then(|base| base.draft.as_ref()).is_some_and(|known| match desired {
-        Some(desired) => ours(desired, known, draft),
-        None => known.is(draft),
-    });
+    let ours = base.and_then(|base| base.draft.as_ref()).is_some_and(|known| our_draft(desired, known, draft));
     let wanted = desired.is_some_and(|desired| desired_is(desired, draft));
-    (!our_draft && !wanted && hub.live.as_ref() != Some(draft)).then_some(draft)
+    (!ours && !wanted && hub.live.as_ref() != Some(draft)).then_some(draft)
 }
 
 /// Sets in `base` the `fields` of the document that the hub already has.
@@ -129,9 +137,10 @@ pub fn patch(desired: &Desired, hub: Option<&Seen>, fields: &Fields) -> Patch {
 pub fn replaced(patch: &Patch, base: Option<&Base>, hub: &Seen) -> Vec<Side> {
     let Some(text) = &patch.text else { return Vec::new() };
     let foreign = |known: Option<&Known>, print: &Print| {
-        let title_stays = print.title.trim().is_empty() || text.title.as_ref().is_none_or(|t| *t == print.title);
-        let body_stays = print.body.empty || text.body.exact == print.body.exact;
-        !(title_stays && body_stays) && !known.is_some_and(|known| known.is(print))
+        let title_lost = !print.title.trim().is_empty() && text.title.as_ref().is_some_and(|t| *t != print.title);
+        let body_lost = !print.body.empty && text.body.exact != print.body.exact;
+        let ours = known.is_some_and(|known| known.is(print));
+        !ours && (title_lost || body_lost)
     };
     let mut sides = Vec::new();
     let live = base.and_then(|base| base.live.as_ref());

@@ -10,6 +10,7 @@ mod document;
 mod doubt;
 mod first_meeting;
 mod gone;
+pub mod guards;
 pub mod merge;
 pub mod names;
 pub mod page_record;

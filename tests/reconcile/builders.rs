@@ -1,19 +1,19 @@
 //! Scenes: a writer's document, a colleague's hub, what is remembered, and what is known. Each method is one thing that
 //! somebody did; the last one says what `decide` is told of the hub, and answers what it said.
 
-use std::fmt;
-
 use hubsync::page::{
-    Authored, BodyPrint, Desired, Digest, Ids, ListKind, Lists, Mono, Named, Now, PageId, PageStatus, Patch, Print,
-    Row, Side, Stamp, Status, Wall,
+    Authored, BodyPrint, Desired, Digest, Ids, ListKind, Lists, Mono, Named, Now, PageId, PageStatus, Patch, PatchText,
+    Print, Row, Stamp, Status, Wall,
 };
 use hubsync::policy::{ConflictCheck, OnDelete, OnDifference, Policy};
-use hubsync::reason::{Code, Reason, State};
+use hubsync::reason::{Code, Reason};
 use hubsync::reconcile::page_record::{
     Base, Doubt, Intent, IntentKind, Keep, Known, PageRecord, Refused, Resolution, Seen,
 };
-use hubsync::reconcile::step::{Decision, Local, Look, Mark, NamesRead, Remote, RemoteDraft, Step};
+use hubsync::reconcile::step::{Local, NamesRead, Remote};
 use hubsync::reconcile::{decide, wanted};
+
+use crate::said::Said;
 
 /// The moment at which scenes are decided: long after the start of the process.
 pub const NOW: Now = Now { mono: Mono(10_000_000), wall: Wall(1_000_000_000) };
@@ -408,7 +408,7 @@ impl Scene {
         let mut lists = Lists::default();
         fields.for_each(|kind| lists.set(kind, self.document.lists.get(kind).cloned()));
         let title = self.document.title.clone();
-        let text = hubsync::page::PatchText { title, body: self.document.body, status: self.document.status };
+        let text = PatchText { title, body: self.document.body, status: self.document.status };
         Patch { text: Some(text), lists }
     }
 }
@@ -423,86 +423,4 @@ pub fn authored(document: &Desired) -> Authored {
         status: document.status,
         named: Named::default(),
     }
-}
-
-/// A decision, compared by its row and its step in one line.
-pub struct Said(pub Decision);
-
-impl Said {
-    /// The base that was adopted or learned.
-    pub fn base(&self) -> &Base {
-        match &self.0.step {
-            Step::Adopt(base) | Step::InStep { learned: Some(base), .. } => base,
-            _ => panic!("{self:?} holds no base"),
-        }
-    }
-
-    /// The patch that is sent.
-    pub fn patch(&self) -> &Patch {
-        match &self.0.step {
-            Step::Patch(write) => &write.patch,
-            _ => panic!("{self:?} sends nothing"),
-        }
-    }
-
-    /// When it is decided again though nothing happens.
-    pub fn wake(&self) -> Option<Wall> {
-        match &self.0.step {
-            Step::Hold(hold) => hold.wake,
-            _ => panic!("{self:?} holds nothing"),
-        }
-    }
-
-    /// The hub's version that a Hold rests on.
-    pub fn remote_version(&self) -> Option<u64> {
-        match &self.0.step {
-            Step::Hold(hold) => hold.remote_version,
-            _ => panic!("{self:?} holds nothing"),
-        }
-    }
-}
-
-impl PartialEq<&str> for Said {
-    fn eq(&self, line: &&str) -> bool {
-        format!("{self:?}") == *line
-    }
-}
-
-impl fmt::Debug for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rule = self.0.rule;
-        match &self.0.step {
-            Step::InStep { learned, draft } => {
-                let learns = if learned.is_some() { " learns" } else { "" };
-                let draft = if *draft == RemoteDraft::There { " remote_draft" } else { "" };
-                write!(f, "{rule} in_step{learns}{draft}")
-            }
-            Step::Adopt(_) => write!(f, "{rule} adopt"),
-            Step::Look(Look::Get) => write!(f, "{rule} get"),
-            Step::Look(Look::Fresh) => write!(f, "{rule} look"),
-            Step::Look(Look::Names) => write!(f, "{rule} names"),
-            Step::Wait(until) => write!(f, "{rule} wait {}", i128::from(until.0) - i128::from(NOW.mono.0)),
-            Step::Patch(write) => {
-                write!(f, "{rule} patch {}", write.patch.api_fields().join(" "))?;
-                for side in &write.backup {
-                    write!(f, " +{}", if *side == Side::Live { "live" } else { "draft" })?;
-                }
-                Ok(())
-            }
-            Step::WriteText(keep) => write!(f, "{rule} write_text {}", json(keep)),
-            Step::Archive => write!(f, "{rule} archive"),
-            Step::Archived => write!(f, "{rule} archived"),
-            Step::Forget => write!(f, "{rule} forget"),
-            Step::Drop(Mark::Doubt) => write!(f, "{rule} drop doubt"),
-            Step::Drop(Mark::Archived) => write!(f, "{rule} drop archived"),
-            Step::Hold(hold) => {
-                let state: State = hold.state;
-                write!(f, "{rule} hold {} {}", json(&state), hold.reason.code.as_str())
-            }
-        }
-    }
-}
-
-fn json(word: &impl serde::Serialize) -> String {
-    serde_json::to_value(word).unwrap().as_str().unwrap().to_owned()
 }

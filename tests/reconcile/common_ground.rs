@@ -1,6 +1,6 @@
-//! Rows C (the document says what the base says), D (it says something else) and R1 (a person decided).
+//! Rows C (the document says what the base says) and D (it says something else).
 
-use hubsync::page::{Lists, PatchText, Print, Status};
+use hubsync::page::{PatchText, Status};
 use hubsync::reconcile::page_record::{Keep, Known};
 
 use crate::builders::{Scene, TITLE, draft_in_step, ids, in_step, text};
@@ -169,6 +169,25 @@ fn c9_our_draft_that_a_colleague_published_is_live_common_ground() {
     assert_eq!(base.version, scene.hub.version);
     let with_lists = draft_in_step().colleague_sets_skills(&["other"]).colleague_publishes("A").is();
     assert_eq!(with_lists.base().lists.skills, Some(ids(&["other"])), "and the lists are learned as in C4");
+}
+
+#[test]
+fn c9_also_where_the_hub_rewrites_it() {
+    let said = draft_in_step().colleague_publishes("A\n").is();
+    assert_eq!(said, "C9 in_step learns");
+    let live = said.base().live.clone().unwrap();
+    assert_eq!((live.sent, live.echoed), (text("A"), Some(text("A\n"))));
+}
+
+#[test]
+fn a_draft_of_ours_is_known_again_as_the_hub_rewrote_it() {
+    let rewritten = draft_in_step().colleague_drafts("A\n");
+    assert_eq!(rewritten.is(), "C4 in_step", "no answer ever showed it");
+    assert_eq!(rewritten.clone().writes("B").is(), "D4 patch title content +draft");
+    assert_eq!(rewritten.removes_it(7_200_000).on_delete_archive().is(), "F3 archive");
+    let shown = draft_in_step().hub_echoes("A \n").colleague_drafts("A\n");
+    assert_eq!(shown.is(), "C5 hold drifted remote_changed", "once it was shown, another form is an edit");
+    assert_eq!(draft_in_step().colleague_drafts_titled("Else", "A\n").is(), "C5 hold drifted remote_changed");
 }
 
 // D: the document says something else.
@@ -404,88 +423,4 @@ fn d3d_is_compared_with_the_live_text() {
     assert_eq!(scene.clone().colleague_publishes("A").is(), "D5 adopt");
     assert_eq!(scene.clone().colleague_publishes("X").is(), "D7 hold conflict first_meeting");
     assert_eq!(scene.colleague_drafts("Y").is(), "D9 hold conflict remote_draft");
-}
-
-// R1: a person decided.
-
-#[test]
-fn r1_local_sends_what_either_side_changed() {
-    let scene = in_step().writes("B").colleague_publishes("X").colleague_files_in(&["other"]);
-    assert_eq!(scene.settles(Keep::Local).is(), "R1 patch title content status folder_ids +live");
-    let drifted = in_step().colleague_publishes("X");
-    assert_eq!(drifted.settles(Keep::Local).is(), "R1 patch title content status +live");
-    let filed = in_step().colleague_files_in(&["other"]);
-    assert_eq!(filed.settles(Keep::Local).is(), "R1 patch folder_ids");
-    let drafted = in_step().writes("B").colleague_drafts("Y");
-    assert_eq!(drafted.settles(Keep::Local).is(), "R1 patch title content status +draft");
-}
-
-#[test]
-fn r1_remote_and_both_go_into_the_file() {
-    for (keep, line) in [(Keep::Remote, "R1 write_text remote"), (Keep::Both, "R1 write_text both")] {
-        assert_eq!(in_step().writes("B").colleague_publishes("X").settles(keep).is(), line);
-        assert_eq!(in_step().colleague_publishes("X").settles(keep).is(), line);
-        assert_eq!(in_step().writes("B").colleague_drafts("Y").settles(keep).is(), line);
-    }
-}
-
-#[test]
-fn r1_holds_for_the_marks_that_it_was_decided_on() {
-    let settled = in_step().writes("B").colleague_publishes("X").settles(Keep::Local);
-    assert_eq!(settled.clone().colleague_publishes("Z").is(), "D7 hold conflict remote_changed");
-    assert_eq!(settled.clone().colleague_drafts("Y").is(), "D9 hold conflict remote_draft");
-    let drifted = in_step().colleague_publishes("X").settles(Keep::Local).colleague_drafts("Y");
-    assert_eq!(drifted.is(), "C5 hold drifted remote_changed");
-    let mut other_version = settled;
-    other_version.page.settled.as_mut().unwrap().version = Some(7);
-    assert_eq!(other_version.is(), "D7 hold conflict remote_changed");
-}
-
-#[test]
-fn r1_is_carried_out_on_the_page_itself() {
-    let settled = in_step().writes("B").colleague_publishes("X").looked_at().settles(Keep::Local);
-    for said in [settled.unknown(), settled.unmoved(), settled.is_stale()] {
-        assert_eq!(said, "R1 get");
-    }
-    assert_eq!(settled.moved(), "D3 get");
-    let drifted = in_step().colleague_publishes("X").looked_at().settles(Keep::Remote);
-    assert_eq!(drifted.unknown(), "R1 get");
-    assert_eq!(drifted.moved(), "D3 get", "not held on a row while a decision waits");
-}
-
-#[test]
-fn r1_is_asked_only_in_place_of_a_hold() {
-    assert_eq!(in_step().settles(Keep::Remote).is(), "C4 in_step");
-    assert_eq!(in_step().writes("B").settles(Keep::Remote).is(), "D4 patch title content status");
-}
-
-// What a patch is.
-
-#[test]
-fn a_title_that_is_not_managed_goes_as_the_live_one() {
-    let scene = in_step().leaves_the_title_alone().writes("B").colleague_retitles("Theirs");
-    assert_eq!(scene.is(), "D4 patch title content status +live");
-    assert_eq!(scene.is().patch().text.as_ref().unwrap().title.as_deref(), Some("Theirs"));
-}
-
-#[test]
-fn only_lists_that_differ_are_sent() {
-    let mut scene = in_step().writes("B");
-    scene.document.lists = Lists { skills: Some(ids(&["s"])), sources: Some(ids(&["deck"])), folders: None };
-    assert_eq!(scene.is(), "D4 patch title content status source_ids");
-    scene.document.lists = Lists { skills: Some(ids(&["t"])), ..Lists::default() };
-    assert_eq!(scene.is(), "D4 patch title content status skill_ids");
-}
-
-#[test]
-fn a_text_of_ours_needs_no_backup() {
-    assert_eq!(in_step().hub_echoes("A\n").writes("B").is(), "D4 patch title content status");
-    let mut blank = in_step().writes("B");
-    blank.base().live = None;
-    blank.hub.live = Some(Print::of(TITLE, ""));
-    assert_eq!(
-        blank.on_first_meeting_local().is(),
-        "D7 patch title content status",
-        "an empty body under the same title"
-    );
 }

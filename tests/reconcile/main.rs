@@ -8,7 +8,12 @@
 mod birth;
 mod builders;
 mod common_ground;
+mod convergence;
 mod doubt_and_gone;
 mod first_meeting;
 mod held;
+mod invariants;
+mod random;
+mod resolution;
+mod said;
 mod traces;
