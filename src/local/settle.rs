@@ -98,6 +98,8 @@ struct Settler {
     next_probe: Instant,
     /// How many orders to rescan were received.
     rescans: u64,
+    /// How a missing root was told last, and after how many orders.
+    missing: Option<(RootHealth, u64)>,
     /// Why events can't be relied on, for now.
     problem: Option<WatchProblem>,
     /// Proof that events don't tell all; it stands until the task ends.
@@ -121,6 +123,7 @@ impl Settler {
             next_rewatch: now,
             next_probe: now,
             rescans: 0,
+            missing: None,
             problem: None,
             muted: None,
         }
@@ -137,6 +140,12 @@ impl Settler {
             Work::Scan => self.scan(rounds).await?,
             Work::Look(paths) => self.look(rounds, paths).await?,
         };
+        // A root that can't be read is tried again and again: once is enough to say so.
+        let missing = matches!(round.health, RootHealth::Missing(_)).then(|| (round.health.clone(), round.rescans));
+        if missing.is_some() && missing == self.missing {
+            return Some(());
+        }
+        self.missing = missing;
         rounds.send(round).await.ok()
     }
 
