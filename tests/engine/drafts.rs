@@ -61,9 +61,10 @@ fn somebodys_draft_on_an_unchanged_published_document_is_only_noted() {
 
 #[test]
 fn somebodys_draft_is_never_destroyed_by_an_edit() {
-    for policy in
-        [Policy::default(), Policy { on_conflict: OnDifference::Local, on_first_meeting: OnDifference::Local, ..Policy::default() }]
-    {
+    for policy in [
+        Policy::default(),
+        Policy { on_conflict: OnDifference::Local, on_first_meeting: OnDifference::Local, ..Policy::default() },
+    ] {
         let mut w = met_with(policy, "A");
         w.drafts("p1", "Y");
         w.edit("p1.md", "B");

@@ -97,8 +97,7 @@ fn a_text_that_the_document_had_before_is_no_foreign_edit() {
 #[test]
 fn fields_that_only_we_changed_are_sent_while_the_others_drift() {
     let mut w = World::new();
-    let (ours, theirs) =
-        (w.hub.add_folder(w.hub_time(), "Ours", None), w.hub.add_folder(w.hub_time(), "Theirs", None));
+    let (ours, theirs) = (w.hub.add_folder(w.hub_time(), "Ours", None), w.hub.add_folder(w.hub_time(), "Theirs", None));
     w.live("p1", "A");
     w.save("p1.md", Doc::published("p1", "A").in_folders(&["Ours"]));
     w.settle();

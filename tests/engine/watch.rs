@@ -122,7 +122,8 @@ impl Watch {
         let Some((id, version, text, by_us)) = self.before.take() else { return };
         let page = hub.page(&id).unwrap();
         if let Some(live) = &page.live {
-            let again = live.version > version && live.content == text && by_us && live.title == title_of(page, version);
+            let again =
+                live.version > version && live.content == text && by_us && live.title == title_of(page, version);
             assert!(!again, "{id}: {text:?} is published twice by us");
         }
     }

@@ -89,6 +89,8 @@ pub enum Fate {
     Limited(i64),
     /// 200 and a login page; the hub never sees it.
     Portal,
+    /// The hub says that it will never take this.
+    Rejected,
 }
 
 /// A request under way.
@@ -158,7 +160,11 @@ impl World {
 
     pub fn with(mode: Mode, policy: Policy, settings: Settings) -> Self {
         let setting = Setting { mode, scope: Vec::new(), hold_ms: 0, jitter: 0.5 };
-        let limits = Limits { per_minute: settings.per_minute, per_day: settings.per_day, reserved_for_edits: settings.per_day / 10 };
+        let limits = Limits {
+            per_minute: settings.per_minute,
+            per_day: settings.per_day,
+            reserved_for_edits: settings.per_day / 10,
+        };
         let mut watch = Watch::default();
         watch.unchecked = policy.conflict_check == ConflictCheck::Off;
         Self {
@@ -396,7 +402,9 @@ impl World {
                     self.trace.push("stale".to_owned());
                     self.give_back(id);
                     let body = AnswerBody::Stale;
-                    return self.engine.handle(sent, Input::Answered(id, Answer { sent, ended: sent, date: None, body }));
+                    return self
+                        .engine
+                        .handle(sent, Input::Answered(id, Answer { sent, ended: sent, date: None, body }));
                 }
                 None => {}
             }
@@ -599,6 +607,13 @@ impl World {
                 self.answered_with(flight, response);
             }
             Fate::Portal => self.gateway(0, 200),
+            Fate::Rejected => {
+                let flight = self.flights.pop_front().unwrap();
+                let error = serde_json::json!({"error": {"type": "invalid_request", "message": "too long"}});
+                let response = sandbox::Response::json(self.hub_time(), 400, &error);
+                self.hub.note(self.hub_time(), &flight.travels, 400, "rejected");
+                self.answered_with(flight, response);
+            }
         }
     }
 
@@ -713,7 +728,11 @@ impl World {
         let pages = pages.map(|(id, (path, json))| (id.clone(), path.clone(), serde_json::from_str(json).unwrap()));
         Memory {
             pages: pages.collect(),
-            marks: if self.disk.marks.is_empty() { Marks::default() } else { serde_json::from_str(&self.disk.marks).unwrap() },
+            marks: if self.disk.marks.is_empty() {
+                Marks::default()
+            } else {
+                serde_json::from_str(&self.disk.marks).unwrap()
+            },
             names: serde_json::from_str(&self.disk.names).unwrap_or_default(),
             hub: serde_json::from_str(&self.disk.hub).unwrap_or_default(),
         }
@@ -778,7 +797,11 @@ pub fn many(n: usize, mode: Mode, policy: Policy, settings: Settings) -> World {
     w.settle();
     // A day later, with the hub as it really is.
     w.tick(86_400_000);
-    let limits = Limits { per_minute: settings.per_minute, per_day: settings.per_day, reserved_for_edits: settings.per_day / 10 };
+    let limits = Limits {
+        per_minute: settings.per_minute,
+        per_day: settings.per_day,
+        reserved_for_edits: settings.per_day / 10,
+    };
     w.quota = Quota::new(limits);
     *w.hub.settings_mut() = settings;
     w.handle(Input::Tick);
