@@ -101,9 +101,7 @@ impl Engine {
                 None => return,
             },
             (Outcome::Pause { .. } | Outcome::Unauthorized(_) | Outcome::Unreachable { .. }, _) => {
-                // Nothing was read; the gates say when to go on. A `sync` decides what it can without the look.
-                self.list_wanted =
-                    if self.list_wanted == ListWanted::Opening { ListWanted::No } else { self.list_wanted };
+                // Nothing was read; the gates say when to go on, and whoever steps us whether to wait for it.
                 self.list = None;
                 return;
             }

@@ -239,9 +239,12 @@ impl Engine {
             entry.life = Life::Wants(Want::Names);
             return Progress::AtRest;
         }
-        // Rows E wait their own five seconds; a page that fails backs off all the same.
-        let retry = entry.retry_at(now.mono, now.wall).filter(|at| *at > now.mono);
-        entry.life = match (retry, look) {
+        // Rows E wait their own five seconds; a page that fails backs off all the same. A look that is made before its write
+        // may go would grow old, or be in vain.
+        let quiet = entry.quiet.filter(|_| !doubt).map(|quiet| quiet.until);
+        let retry = entry.retry_at(now.mono, now.wall);
+        let until = retry.into_iter().chain(quiet).max().filter(|at| *at > now.mono);
+        entry.life = match (until, look) {
             (Some(at), _) => Life::Waiting(at),
             (None, Look::Fresh) => Life::Wants(Want::Fresh),
             (None, Look::Get | Look::Names) => Life::Wants(Want::Get),

@@ -250,7 +250,7 @@ impl Engine {
                 }
             }
             Err(why) => {
-                self.unsaved.restore(now.mono, unsaved);
+                self.unsaved.restore(now.mono, unsaved, now.mono.plus(STATE_BROKEN_MS));
                 let reason = format!("the state can't be written, so nothing is sent: {why}");
                 self.gates.shut(now, ShutWhy::StateBroken, Some(STATE_BROKEN_MS), &reason);
                 if let Some(slot) = slot {
@@ -318,7 +318,8 @@ impl Engine {
             return;
         }
         let idle = self.jobs.is_empty() && self.due.is_empty();
-        if self.unsaved.due().is_some_and(|due| due <= now.mono || idle) && self.stores.is_empty() {
+        let due = self.unsaved.due().is_some_and(|due| due <= now.mono) || (idle && self.unsaved.may_hurry(now.mono));
+        if due && self.stores.is_empty() {
             let store = self.fresh_id();
             let (change, unsaved) = self.take_change();
             self.stores.insert(store, unsaved);

@@ -9,7 +9,7 @@ use crate::reconcile::step::RemoteDraft;
 
 use super::change::HubHealth;
 use super::entry::{Entry, Life, Planned, Standing};
-use super::gates::{Waits, WaitsOn};
+use super::gates::{ShutWhy, Waits, WaitsOn};
 use super::settled::{Found, RootHealth};
 use super::{Engine, ListWanted, Slot};
 
@@ -111,8 +111,11 @@ impl Engine {
     /// Whether there is anything left to do. For a one-shot run, a page that has failed too often is left.
     pub fn rest(&self, now: Now) -> Rest {
         let busy = !self.jobs.is_empty() || !self.stores.is_empty() || !self.outbox.is_empty();
-        if busy || self.slot != Slot::None || self.unsaved.due().is_some() {
+        if busy || self.slot != Slot::None || self.unsaved.may_hurry(now.mono) {
             return Rest::Busy;
+        }
+        if self.unsaved.due().is_some() {
+            return Rest::Waiting { until: self.wakeup(now), on: Some(WaitsOn::Shut(ShutWhy::StateBroken)) };
         }
         if self.root != RootHealth::Ok {
             return Rest::Done;

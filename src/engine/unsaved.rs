@@ -28,6 +28,8 @@ pub(super) struct Unsaved {
     /// What was done.
     pub log: Vec<LogEntry>,
     since: Option<Mono>,
+    /// Storing failed: not again before this.
+    not_before: Option<Mono>,
 }
 
 /// Whether something is as it was stored.
@@ -63,13 +65,19 @@ impl Unsaved {
     /// When the group is to be stored; `None` where there is none.
     pub fn due(&self) -> Option<Mono> {
         let full = self.pages.len() + self.forgotten.len() >= GROUP;
-        self.since.map(|since| if full { since } else { since.plus(LINGER_MS) })
+        let due = self.since.map(|since| if full { since } else { since.plus(LINGER_MS) })?;
+        Some(self.not_before.map_or(due, |at| at.max(due)))
     }
 
-    /// What failed to be stored is new again.
-    pub fn restore(&mut self, now: Mono, failed: Self) {
-        self.pages.extend(failed.pages);
-        self.forgotten.extend(failed.forgotten);
+    /// Whether the group may be stored before it is due, because nothing else goes on.
+    pub fn may_hurry(&self, now: Mono) -> bool {
+        self.since.is_some() && self.not_before.is_none_or(|at| at <= now)
+    }
+
+    /// What failed to be stored is new again, and waits until `at`. What became of a page since then outweighs it.
+    pub fn restore(&mut self, now: Mono, failed: Self, at: Mono) {
+        self.pages.extend(failed.pages.into_iter().filter(|id| !self.forgotten.contains(id)));
+        self.forgotten.extend(failed.forgotten.into_iter().filter(|id| !self.pages.contains(id)));
         for (ours, theirs) in
             [(&mut self.marks, failed.marks), (&mut self.names, failed.names), (&mut self.hub, failed.hub)]
         {
@@ -79,5 +87,6 @@ impl Unsaved {
         }
         self.log.splice(0..0, failed.log);
         self.touch(now);
+        self.not_before = Some(at);
     }
 }

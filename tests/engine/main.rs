@@ -1,0 +1,19 @@
+//! The engine against the stand-in hub, without sockets, files or clocks: what a change costs, what is never lost, and the
+//! traces that once broke the decision table.
+//!
+//! `world` carries the effects out one by one, so that a test can put anything between them. `cost`, `meeting`, `drafts`,
+//! `faults`, `pace` and `names` say the contract in its own words; `traces` replays what once went wrong; `walk` draws the
+//! rest from a seed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on should fail")]
+#![allow(missing_docs, reason = "the names of tests are their documentation")]
+
+mod cost;
+mod drafts;
+mod faults;
+mod meeting;
+mod names;
+mod pace;
+mod traces;
+mod walk;
+mod watch;
+mod world;
