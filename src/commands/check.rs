@@ -239,8 +239,6 @@ fn located(finding: &Finding, shot: Option<&Shot>, path: &str, paint: crate::out
 fn github(finding: &Finding, path: &str) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    let suggestion = finding.suggestion.as_ref().map(|s| format!(" (did you mean {s}?)")).unwrap_or_default();
-    let message = format!("{}{suggestion}", finding.message);
     format!(
         "::{} file={},line={},col={},title={}::{}\n",
         finding.severity,
@@ -248,6 +246,6 @@ fn github(finding: &Finding, path: &str) -> String {
         finding.line,
         finding.column,
         property(&finding.code),
-        data(&Shown::new(&message).to_string())
+        data(&Shown::new(&finding.message).to_string())
     )
 }

@@ -3,6 +3,11 @@
 //! Promises: everything that is wrong is told at once, with its place and what would be right; a flag beats the
 //! environment, which beats the file; each value knows where it comes from; all paths are absolute; no API key is in it
 //! that could be printed. The shell calls [`load`]; the pure rooms get a [`Policy`].
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell room: it reads files, the environment and the key"
+)]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -101,9 +101,8 @@ impl Reader<'_> {
                 others.push((name, entry));
             }
         }
-        let present: Vec<Key> = Key::ALL.into_iter().filter(|key| ours.iter().any(|(k, _)| k == key)).collect();
         for (name, entry) in others {
-            near_miss::check(entry, name, &present, self.findings);
+            near_miss::check(entry, name, self.findings);
         }
         self.repeated(&ours);
         self.references(&ours);

@@ -13,12 +13,12 @@ const WELL_KNOWN: &str = "alias aliases author authors banner categories categor
     parent permalink private publish published related resources share slug stage state style subtitle \
     summary tag tags template toc type updated visible";
 
-/// Warns if the key of this entry is nearly one of ours that is not `present` in the document.
-pub(super) fn check(entry: &Entry, key: &str, present: &[Key], findings: &mut Findings) {
+/// Warns if the key of this entry is nearly one of ours.
+pub(super) fn check(entry: &Entry, key: &str, findings: &mut Findings) {
     let Some(meant) = meant(key) else { return };
     // Tools that clip web pages keep the page's address as `source`.
     let clipped = key == "source" && entry.value.text().is_some_and(|v| v.starts_with("http"));
-    if present.contains(&meant) || clipped {
+    if clipped {
         return;
     }
     let message =

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::engine::change::{Backup, HubState, LogEvent, Side};
+use crate::engine::change::{Backup, HubState, LogEvent};
 use crate::page::{
-    BodyPrint, Digest, LastTexts, Lists, Mono, PageStatus, Patch, PatchText, Print, Row, Stamp, Status, Text,
+    BodyPrint, Digest, LastTexts, Lists, Mono, PageStatus, Patch, PatchText, Print, Row, Side, Stamp, Status, Text,
 };
 use crate::reason::Code;
 use crate::reconcile::names::Folder;
