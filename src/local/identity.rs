@@ -41,8 +41,10 @@ pub enum Says {
         /// Why it can't be read.
         reason: Reason,
     },
-    /// It is something that no document can be, or is left out by a rule.
+    /// It is something that no document can be.
     Unfit(Reason),
+    /// It is there, but left out by a rule: of interest only while it is known as a page's.
+    LeftOut(Reason),
 }
 
 /// Where a page's file lay last.
@@ -87,19 +89,9 @@ impl Says {
     /// The page that the file lays claim to.
     pub fn page(&self) -> Option<&PageId> {
         match self {
-            Self::Read(reading) => page_of(reading),
+            Self::Read(reading) => reading.page_id(),
             Self::Unsettled { page } | Self::Unreadable { page, .. } => page.as_ref(),
-            Self::Unfit(_) => None,
-        }
-    }
-}
-
-/// The page that a file names.
-pub fn page_of(reading: &Reading) -> Option<&PageId> {
-    match reading {
-        Reading::Plain => None,
-        Reading::Off { page_id, .. } | Reading::Blocked { page_id, .. } | Reading::Document { page_id, .. } => {
-            page_id.as_ref()
+            Self::Unfit(_) | Self::LeftOut(_) => None,
         }
     }
 }
@@ -149,7 +141,7 @@ pub fn identify(files: &BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, Ho
 fn aliases<'a>(files: &'a BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, Home>) -> BTreeSet<&'a DocPath> {
     let mut names: BTreeMap<Stat, Vec<(&DocPath, &FileFact)>> = BTreeMap::new();
     for (path, file) in files {
-        if let Some(stat) = file.stat.filter(|_| !matches!(file.says, Says::Unfit(_))) {
+        if let Some(stat) = file.stat.filter(|_| !matches!(file.says, Says::Unfit(_) | Says::LeftOut(_))) {
             names.entry(stat).or_default().push((path, file));
         }
     }
@@ -168,7 +160,7 @@ fn aliases<'a>(files: &'a BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, 
 fn standing(file: &FileFact) -> Standing {
     match &file.says {
         Says::Read(reading) => Standing::Reads(reading.clone()),
-        Says::Unreadable { reason, .. } | Says::Unfit(reason) => Standing::Held(reason.clone()),
+        Says::Unreadable { reason, .. } | Says::Unfit(reason) | Says::LeftOut(reason) => Standing::Held(reason.clone()),
         Says::Unsettled { .. } => Standing::Held(being_written()),
     }
 }
@@ -183,7 +175,7 @@ fn without_claim(page: &PageId, file: Option<&FileFact>, home: &Home, now: Wall)
     };
     let known_as = format!("hubsync knows this file as page {page}");
     Standing::Held(match &file.says {
-        Says::Unfit(reason) | Says::Unreadable { reason, .. } => reason.clone(),
+        Says::Unfit(reason) | Says::LeftOut(reason) | Says::Unreadable { reason, .. } => reason.clone(),
         Says::Unsettled { .. } => being_written(),
         Says::Read(reading) => match &**reading {
             Reading::Blocked { page_id: None, reason, .. } => reason.clone(),
@@ -211,7 +203,7 @@ fn without_claim(page: &PageId, file: Option<&FileFact>, home: &Home, now: Wall)
 /// Why a file without a page is reported; `None` where there is nothing to tell yet.
 fn loose(says: &Says) -> Option<Reason> {
     Some(match says {
-        Says::Unsettled { .. } => return None,
+        Says::Unsettled { .. } | Says::LeftOut(_) => return None,
         Says::Unreadable { reason, .. } | Says::Unfit(reason) => reason.clone(),
         Says::Read(reading) => match &**reading {
             Reading::Blocked { reason, .. } => reason.clone(),
@@ -226,11 +218,7 @@ fn loose(says: &Says) -> Option<Reason> {
 
 fn title(says: &Says) -> Option<String> {
     match says {
-        Says::Read(reading) => match &**reading {
-            Reading::Off { title, .. } | Reading::Blocked { title, .. } => title.clone(),
-            Reading::Document { authored, .. } => authored.title.clone(),
-            Reading::Plain => None,
-        },
+        Says::Read(reading) => reading.title().map(str::to_owned),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::document::Reading;
 use crate::local::cache::CacheEntry;
-use crate::local::identity::{FileFact, Says, page_of};
+use crate::local::identity::{FileFact, Says};
 use crate::local::patience::{Outcome, Patience};
 use crate::local::patterns::{Maker, Patterns};
 use crate::local::read::{self, Read};
@@ -130,7 +130,7 @@ impl Index {
         let again = scan::walk(survey.root.real(), survey.patterns, &Scope::Paths(late.clone()));
         seen.extend(self.take(survey, &again));
         for path in late.into_iter().filter_map(DocPath::new).filter(|path| !seen.contains(path)) {
-            let says = Says::Unfit(left_out(survey.root, &path));
+            let says = Says::LeftOut(left_out(survey.root, &path));
             self.files.insert(path, FileFact { stat: None, via: Via::Name, says });
         }
     }
@@ -198,7 +198,7 @@ impl Index {
         let hashed = survey.clock.now();
         let (stat, says) = match self.read(survey, &entry.path) {
             Read::Whole(stat, reading) if survey.is_young(&stat) => {
-                (stat, Says::Unsettled { page: page_of(&reading).cloned() })
+                (stat, Says::Unsettled { page: reading.page_id().cloned() })
             }
             Read::Whole(stat, reading) => {
                 let reading = self.remember(&entry.path, stat, hashed, reading);
@@ -245,7 +245,7 @@ impl Index {
         let files = &self.files;
         let mut gone = Vec::new();
         self.cache.retain(|path, _| {
-            let keep = files.get(path).is_some_and(|fact| !matches!(fact.says, Says::Unfit(_)));
+            let keep = files.get(path).is_some_and(|fact| !matches!(fact.says, Says::Unfit(_) | Says::LeftOut(_)));
             if !keep {
                 gone.push(path.clone());
             }

@@ -4,6 +4,8 @@
 //! [`settle`] is the daemon's task; one-shot commands call [`folder::Folder::scan`]. Nothing outside the root is ever read,
 //! and a root that is missing or another one tells nothing (promises 5 to 9). For `daemon/` and `commands/`.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this room watches and reads files, and waits")]
+
 pub mod cache;
 pub mod folder;
 pub mod identity;

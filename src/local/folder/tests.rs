@@ -216,6 +216,9 @@ fn a_document_that_is_ignored_from_now_on_is_held() {
     assert_eq!(bench.look(&["x/.gitignore"]), ["A: x/a.md ignored"]);
     fs::remove_file(bench.at("x/.gitignore")).unwrap();
     assert_eq!(bench.look(&["x/.gitignore"]), [says("A", "x/a.md", &text("A", "x"))]);
+    bench.write("x/.gitignore", "*.md\n");
+    bench.write("y/a.md", &text("A", "y"));
+    assert_eq!(bench.scan(), [says("A", "y/a.md", &text("A", "y"))], "the other one is its document now");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn a_known_file_that_stopped_naming_its_page_is_held_not_gone() {
         (document(None, "x"), "P: a.md no_page_id"),
         (blocked(None, Code::FileEmpty), "P: a.md file_empty"),
         (Says::Unsettled { page: None }, "P: a.md still_being_written"),
-        (Says::Unfit(Reason::new(Code::Ignored, "")), "P: a.md ignored"),
+        (Says::LeftOut(Reason::new(Code::Ignored, "")), "P: a.md ignored"),
         (Says::Unreadable { page: None, reason: Reason::new(Code::Unreadable, "") }, "P: a.md unreadable"),
     ];
     for (says, expected) in cases {
