@@ -16,7 +16,7 @@ use crate::local::folder::Folder;
 use crate::local::patterns::Patterns;
 use crate::local::read;
 use crate::output::{Console, Located, Severity, Shown, caret};
-use crate::page::{DocPath, Wall};
+use crate::page::DocPath;
 use crate::policy::{Policy, Rules};
 use crate::reason::{Reason, State};
 
@@ -83,7 +83,7 @@ fn place(overrides: &Overrides, env: &Environment, here: &Path) -> Result<(Folde
     match config::load(overrides, env, here) {
         Ok(loaded) if loaded.file.is_some() => {
             let config = loaded.config;
-            let folder = opening::folder(&config, Vec::new(), &[], Wall(0))?;
+            let folder = opening::folder(&config, Vec::new(), &[])?;
             Ok((folder, config.root.clone(), config.policy().rules))
         }
         Ok(_) => {
@@ -158,7 +158,7 @@ impl Findings {
 
 /// What the document itself has wrong with it, with its text. A file that can't be read says so elsewhere.
 fn diagnostics(root: &Path, path: &DocPath, rules: &Rules) -> Vec<(Diagnostic, String)> {
-    let Some(bytes) = read::bytes_at(root, path) else { return Vec::new() };
+    let Ok(bytes) = read::contents(root, path) else { return Vec::new() };
     let source = String::from_utf8_lossy(&bytes).into_owned();
     document::parse(&bytes, rules).diagnostics.into_iter().map(|d| (d, source.clone())).collect()
 }

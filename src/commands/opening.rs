@@ -18,7 +18,7 @@ use crate::local::identity::Presence;
 use crate::local::patterns::Patterns;
 use crate::output::{Console, Shown};
 use crate::pace::quota::Limits;
-use crate::page::{Digest, DocPath, PageId, Wall};
+use crate::page::{Digest, DocPath, PageId};
 use crate::reconcile::page_record::PageRecord;
 use crate::state::backups::Backups;
 use crate::state::error::StateError;
@@ -82,7 +82,7 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, String> {
     let files = store.files().map_err(|error| error.to_string())?;
     let mut ledger = Ledger::open(config.ledger_path(), hub, limits(config)).map_err(|error| error.to_string())?;
     ledger.set_timeout(i64::try_from(duration::millis(config.hub.timeout)).unwrap_or(i64::MAX));
-    let folder = folder(config, cache_entries(files), &loaded.pages, clock.now().wall)?;
+    let folder = folder(config, cache_entries(files), &loaded.pages)?;
     let client = client(config)?;
     let rules = config.policy().rules;
     let source = config.hub.key.clone();
@@ -140,15 +140,13 @@ pub fn folder(
     config: &Config,
     cache: Vec<(DocPath, CacheEntry)>,
     pages: &[(PageId, DocPath, PageRecord)],
-    now: Wall,
 ) -> Result<Folder, String> {
     let patterns = Patterns::new(&config.include, &config.exclude).map_err(|error| error.to_string())?;
-    let there: std::collections::BTreeSet<&DocPath> = cache.iter().map(|(path, _)| path).collect();
     let known = pages
         .iter()
-        .map(|(page, path, _)| {
-            // A file that the last scan did not find is missed already, and says nothing about the root.
-            let presence = if there.contains(path) { Presence::There } else { Presence::Missed(now) };
+        .map(|(page, path, record)| {
+            // A file that was missed already says nothing about the root's health.
+            let presence = record.missed.map_or(Presence::There, Presence::Missed);
             Known { page: page.clone(), path: path.clone(), presence }
         })
         .collect();

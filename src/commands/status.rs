@@ -38,7 +38,7 @@ pub fn run(args: &cli::Status, config: &Config, console: &Console) -> io::Result
         Ok(holder) => daemon(&loaded, holder.is_some()),
         Err(error) => return refuse(&error.to_string()),
     };
-    let mut folder = match opening::folder(config, cache_entries(files), &loaded.pages, now.wall) {
+    let mut folder = match opening::folder(config, cache_entries(files), &loaded.pages) {
         Ok(folder) => folder,
         Err(why) => return refuse(&why),
     };

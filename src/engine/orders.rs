@@ -77,6 +77,14 @@ impl Engine {
             }
             Found::Held(_) | Found::Gone { .. } => false,
         };
+        let missed = match &found {
+            Found::Gone { since } => Some(*since),
+            Found::Document(_) | Found::Held(_) => None,
+        };
+        if entry.record.missed != missed && known {
+            entry.record.missed = missed;
+            self.unsaved.page(now.mono, id);
+        }
         entry.found = Some(found);
         changed
     }

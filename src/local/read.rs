@@ -108,15 +108,6 @@ pub fn contents(root: &Path, path: &DocPath) -> Result<Vec<u8>, Stale> {
     }
 }
 
-/// The bytes of the file at `path`, for showing what is wrong with them; `None` where they can't be had.
-pub fn bytes_at(root: &Path, path: &DocPath) -> Option<Vec<u8>> {
-    let root = Root::open(root).ok()?;
-    match bytes_of(&root, path.as_path()).ok()? {
-        Bytes::Whole(_, bytes) => Some(bytes),
-        _ => None,
-    }
-}
-
 enum Bytes {
     Whole(Stat, Vec<u8>),
     TooLarge(Stat),

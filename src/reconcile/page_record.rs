@@ -35,6 +35,8 @@ pub struct PageRecord {
     pub archived: Option<Wall>,
     /// Passing faults since the last success.
     pub trouble: Option<Trouble>,
+    /// Since when its file has been missed.
+    pub missed: Option<Wall>,
     /// When we published it, within the last hour.
     pub published: Vec<Wall>,
 }

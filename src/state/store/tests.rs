@@ -432,6 +432,7 @@ prop_compose! {
             absent: moved.as_ref().map(|_| wanted),
             nameless: doubt.as_ref().map(|_| wanted),
             archived: times.first().copied().map(Wall),
+            missed: times.last().copied().map(Wall),
             published: times.into_iter().map(Wall).collect(),
             history: texts,
             base, seen, moved, doubt,
