@@ -170,17 +170,14 @@ impl<'a> Case<'a> {
         if draft.is_some() {
             return in_step("C7", learned, RemoteDraft::There);
         }
-        // C9: somebody published our draft as it was.
-        let published = match (&base.draft, &hub.live) {
-            (Some(ours), Some(live)) if hub.draft.is_none() && merge::our_draft(Some(self.desired), ours, live) => {
-                Some(Known::new(ours.sent.clone(), Some(live.clone())))
-            }
-            _ => None,
-        };
-        if self.desired.status == Status::Draft && published.is_some() {
+        // C9: the text is ours, but it is live: somebody published our draft.
+        if self.desired.status == Status::Draft
+            && hub.draft.is_none()
+            && let (Some(ours), Some(live)) = (&base.draft, &hub.live)
+        {
             let learned = learned.unwrap_or_else(|| base.clone());
-            let learned = Base { live: published, draft: None, version: hub.version, ..learned };
-            return in_step("C9", Some(learned), RemoteDraft::None);
+            let live = Some(Known::new(ours.sent.clone(), Some(live.clone())));
+            return in_step("C9", Some(Base { live, draft: None, version: hub.version, ..learned }), RemoteDraft::None);
         }
         in_step("C4", learned, RemoteDraft::None)
     }

@@ -13,12 +13,9 @@ use crate::reconcile::step::{Decision, Look, Remote, Step, Write};
 impl<'a> Case<'a> {
     /// Rows B: no common ground yet.
     pub(super) fn first_meeting(self, remote: Remote<'a>) -> Decision {
-        let on_seen = || match &self.page.seen {
-            Some(seen) if self.page.settled.is_none() => {
-                let decision = self.meet(seen, remote);
-                matches!(decision.step, Step::Hold(_)).then_some(decision)
-            }
-            _ => None,
+        let held_on_last_look = || {
+            let decision = self.meet(self.page.seen.as_ref()?, remote);
+            matches!(decision.step, Step::Hold(_)).then_some(decision)
         };
         match remote {
             Remote::Is { page, .. } => self.meet(page, remote),
@@ -29,7 +26,7 @@ impl<'a> Case<'a> {
             }
             Remote::Moved(_) => step("B1", Step::Look(Look::Get)),
             Remote::Unknown | Remote::Unmoved { .. } | Remote::Absent { .. } => {
-                on_seen().unwrap_or_else(|| step("B1", Step::Look(Look::Get)))
+                held_on_last_look().unwrap_or_else(|| step("B1", Step::Look(Look::Get)))
             }
         }
     }
@@ -53,7 +50,7 @@ impl<'a> Case<'a> {
         match live {
             None if hub.draft.as_ref().filter(filled).is_some() => step("B5", publish()),
             None => step("B4", publish()),
-            Some(_) if self.policy.on_first_meeting == OnDifference::Local || self.unchecked() => step("B5", publish()),
+            Some(_) if self.policy.on_first_meeting == OnDifference::Local => step("B5", publish()),
             Some(_) => {
                 let reason = Reason::new(
                     Code::FirstMeeting,

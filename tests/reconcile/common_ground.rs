@@ -1,6 +1,6 @@
 //! Rows C (the document says what the base says) and D (it says something else).
 
-use hubsync::page::{PatchText, Status};
+use hubsync::page::{Digest, PatchText, Status};
 use hubsync::reconcile::page_record::{Keep, Known};
 
 use crate::builders::{Scene, TITLE, draft_in_step, ids, in_step, text};
@@ -180,6 +180,15 @@ fn c9_also_where_the_hub_rewrites_it() {
 }
 
 #[test]
+fn c9_only_where_our_draft_is_there_no_more() {
+    let again = draft_in_step().colleague_publishes("A\n").colleague_drafts("A");
+    assert_eq!(again.is(), "C4 in_step");
+    let mut published = in_step();
+    published.base().draft = Some(Known::new(text("A"), None));
+    assert_eq!(published.is(), "C4 in_step", "a published document has its live text already");
+}
+
+#[test]
 fn a_draft_of_ours_is_known_again_as_the_hub_rewrote_it() {
     let rewritten = draft_in_step().colleague_drafts("A\n");
     assert_eq!(rewritten.is(), "C4 in_step", "no answer ever showed it");
@@ -278,11 +287,14 @@ fn d4_publishes_over_our_own_draft_without_a_backup() {
 
 #[test]
 fn d5_what_the_hub_already_says_becomes_common_ground() {
-    let said = in_step().writes("B").colleague_publishes("B\n").is();
+    let mut scene = in_step().writes("B").colleague_publishes("B\n");
+    scene.document.rules = Digest::of("other rules");
+    let said = scene.is();
     assert_eq!(said, "D5 adopt");
     let base = said.base();
     let live = base.live.clone().unwrap();
     assert_eq!((live.sent, live.echoed, base.version), (text("B"), Some(text("B\n")), Some(2)));
+    assert_eq!((base.source, base.rules), (scene.document.source, scene.document.rules));
 
     let said = draft_in_step().writes("B").colleague_drafts("B").is();
     assert_eq!(said, "D5 adopt");
@@ -377,6 +389,7 @@ fn d8_is_about_the_text_alone() {
     let filed =
         in_step().had("X").writes("B").files_in(&["mine"]).colleague_publishes("X").colleague_files_in(&["other"]);
     assert_eq!(filed.is(), "D7 hold conflict remote_changed");
+    assert_eq!(in_step().had("A").writes("B").is(), "D4 patch title content status", "the base is no revert");
     let drifts = in_step().had("X").files_in(&["mine"]).colleague_publishes("X");
     assert_eq!(drifts.is(), "D6 patch folder_ids", "where the document's text did not change");
     assert_eq!(in_step().had("X").colleague_publishes("X").is(), "C5 hold drifted remote_changed");
@@ -420,7 +433,9 @@ fn d3d_a_drafted_text_is_published_whole() {
 #[test]
 fn d3d_is_compared_with_the_live_text() {
     let scene = draft_in_step().wants(Status::Published);
-    assert_eq!(scene.clone().colleague_publishes("A").is(), "D5 adopt");
+    let adopted = scene.clone().colleague_publishes("A").is();
+    assert_eq!(adopted, "D5 adopt");
+    assert!(adopted.base().draft.is_none(), "our draft was published");
     assert_eq!(scene.clone().colleague_publishes("X").is(), "D7 hold conflict first_meeting");
     assert_eq!(scene.colleague_drafts("Y").is(), "D9 hold conflict remote_draft");
 }

@@ -177,6 +177,10 @@ fn world() -> impl Strategy<Value = World> {
         scene.hub.updated_at.0 += 10_000_001;
         scene.hub.racy = false;
         let there = there || kind < 4;
+        let hub = if normalises { Hub::Normalises } else { Hub::Keeps };
+        scene.hub.live = scene.hub.live.map(|print| stored(print, hub));
+        let draft = scene.hub.draft.map(|print| stored(print, hub));
+        scene.hub.draft = draft.filter(|draft| scene.hub.live.as_ref() != Some(draft));
         if kind == 1 || looked {
             let racy = scene.page.seen.as_ref().is_some_and(|seen| seen.racy);
             scene.page.seen = Some(Seen { racy, ..scene.hub.clone() });
@@ -197,7 +201,6 @@ fn world() -> impl Strategy<Value = World> {
             }
             _ => Told::Unknown,
         };
-        let hub = if normalises { Hub::Normalises } else { Hub::Keeps };
         World { scene, there, hub, told, patches: 0, trail: String::new() }
     })
 }

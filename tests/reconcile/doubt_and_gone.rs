@@ -81,6 +81,15 @@ fn e2_a_write_that_landed_is_acknowledged() {
 }
 
 #[test]
+fn e2_a_publish_that_landed_leaves_no_draft() {
+    let scene = draft_in_step().wants(Status::Published);
+    let patch = Patch { lists: Lists::default(), ..scene.whole_patch() };
+    let said = scene.lost_patch(patch, 9_000).colleague_publishes("A").is_as_of(before(1_000));
+    assert_eq!(said, "E2 adopt");
+    assert!(said.base().live.is_some() && said.base().draft.is_none());
+}
+
+#[test]
 fn e2_forgives_what_hubs_rewrite_and_remembers_it() {
     let scene = lost_write_of_b(9_000).colleague_publishes("B  \n");
     let said = scene.is_as_of(before(1_000));
@@ -223,6 +232,11 @@ fn f2_an_archive_needs_a_fresh_look() {
 fn f2_a_touched_page_or_one_that_a_list_cannot_tell_is_looked_at_itself() {
     assert_eq!(gone().moved(), "F2 get");
     assert_eq!(gone().colleague_publishes("X").moved(), "F2 get");
+    assert_eq!(
+        gone().colleague_drafts("Y").looked_at().colleague_publishes("A").moved(),
+        "F2 get",
+        "it may be ours again"
+    );
     assert_eq!(gone().racy().unmoved(), "F2 get");
     assert_eq!(gone().never_looked_at().unmoved(), "F2 get");
 }
@@ -234,6 +248,7 @@ fn f3_a_page_that_is_ours_in_every_field_is_archived() {
     assert_eq!(gone().hub_echoes("A\n").is(), "F3 archive");
     assert_eq!(draft_in_step().removes_it(HOUR).on_delete_archive().is(), "F3 archive");
     assert_eq!(gone().unchecked().is(), "F3 archive");
+    assert_eq!(gone().colleague_drafts("A").is(), "F3 archive", "a draft that equals the live text is none");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //! page that is absent.
 
 use hubsync::page::{Digest, Status};
-use hubsync::reconcile::step::NamesRead;
+use hubsync::reconcile::step::{NamesRead, Remote};
 
-use crate::builders::{draft_in_step, in_step, unmet, unmet_blank};
+use crate::builders::{STALE, draft_in_step, in_step, unmet, unmet_blank};
 
 #[test]
 fn d11_what_the_hub_refused_is_not_sent_again() {
@@ -81,6 +81,7 @@ fn d15_before_a_first_meeting_the_page_is_looked_at() {
         assert_eq!(scene.moved(), "D15 get");
     }
     assert_eq!(unmet().writes("").absent(), "absent hold blocked page_not_found");
+    assert_eq!(unmet().writes("").was_absent().unknown(), "absent hold blocked page_not_found");
 }
 
 #[test]
@@ -109,6 +110,12 @@ fn absent_a_page_that_the_hub_does_not_have_is_never_made() {
             assert_eq!(said, "absent hold blocked page_not_found", "0 requests after a restart");
         }
     }
+}
+
+#[test]
+fn absent_a_look_over_a_minute_ago_is_no_look() {
+    assert_eq!(in_step().writes("B").decide(Remote::Absent { as_of: STALE }), "D1 look");
+    assert_eq!(unmet().decide(Remote::Absent { as_of: STALE }), "B1 get");
 }
 
 #[test]

@@ -38,12 +38,20 @@ fn same(document: &Desired, one: &Print, other: &Print) -> bool {
     one.body.exact == other.body.exact && (document.title.is_none() || one.title == other.title)
 }
 
+/// Whether `text` is what a hub may have made of a draft of ours that no answer ever showed.
+fn rewritten(document: &Desired, known: &Known, text: &Print) -> bool {
+    let titled = document.title.is_none() || known.sent.title == text.title;
+    known.echoed.is_none() && titled && known.sent.body.folded == text.body.folded
+}
+
 /// An unpublished text that is neither the live one, nor our draft, nor what the document says.
 fn somebodys_draft(document: &Desired, base: Option<&Base>, hub: &Seen) -> bool {
     let Some(draft) = &hub.draft else { return false };
     let wanted = draft.body.exact == document.body.exact && document.title.as_ref().is_none_or(|t| *t == draft.title);
     let sent = base.and_then(|base| base.draft.as_ref()).is_some_and(|known| {
-        same(document, &known.sent, draft) || known.echoed.as_ref().is_some_and(|echo| same(document, echo, draft))
+        rewritten(document, known, draft)
+            || same(document, &known.sent, draft)
+            || known.echoed.as_ref().is_some_and(|echo| same(document, echo, draft))
     });
     hub.live.as_ref() != Some(draft) && !wanted && !sent
 }

@@ -13,8 +13,8 @@ fn r1_local_sends_what_either_side_changed() {
     assert_eq!(drifted.settles(Keep::Local).is(), "R1 patch title content status +live");
     let filed = in_step().colleague_files_in(&["other"]);
     assert_eq!(filed.settles(Keep::Local).is(), "R1 patch folder_ids");
-    let drafted = in_step().writes("B").colleague_drafts("Y");
-    assert_eq!(drafted.settles(Keep::Local).is(), "R1 patch title content status +draft");
+    let drafted = in_step().writes("B").colleague_drafts("Y").colleague_files_in(&["other"]);
+    assert_eq!(drafted.settles(Keep::Local).is(), "R1 patch title content status folder_ids +draft");
 }
 
 #[test]
