@@ -184,6 +184,20 @@ fn a_page_that_is_gone_costs_one_look_until_the_document_changes() {
 }
 
 #[test]
+fn a_look_that_found_no_page_holds_for_all_that_is_saved_within_its_minute() {
+    let mut w = met("A");
+    w.colleague("p1", Act::Archive);
+    for body in ["B", "C"] {
+        w.edit("p1.md", body);
+        w.settle();
+    }
+    w.run(100_000);
+    w.rescan();
+    w.settle();
+    assert_eq!(w.asked(), ["GET pages/p1"]);
+}
+
+#[test]
 fn most_pages_not_found_stops_everything() {
     let mut w = World::new();
     for i in 0..30 {
