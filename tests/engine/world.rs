@@ -151,6 +151,8 @@ pub struct World {
     pub fates: VecDeque<Fate>,
     pub write_fates: VecDeque<Fate>,
     pub no_network: bool,
+    /// The hub's answers have no `Date`.
+    pub no_date: bool,
     pub key: String,
     pub key_source: String,
     pub watch: Watch,
@@ -198,6 +200,7 @@ impl World {
             fates: VecDeque::new(),
             write_fates: VecDeque::new(),
             no_network: false,
+            no_date: false,
             key: SANDBOX_KEY.to_owned(),
             key_source: SANDBOX_KEY.to_owned(),
             watch,
@@ -534,7 +537,7 @@ impl World {
         let ended = self.now();
         let header = |name: &str| response.header(name).map(str::to_owned);
         let headers = response::Headers {
-            date: header("Date"),
+            date: header("Date").filter(|_| !self.no_date),
             retry_after: header("Retry-After").into_iter().collect(),
             content_type: header("Content-Type"),
             location: header("Location"),
