@@ -35,7 +35,7 @@ impl Engine {
         self.count(&job.request, &outcome);
         self.tell_gates(now, &job, &outcome);
         if outcome == Outcome::Done || outcome == Outcome::Absent {
-            self.note_date(now, answer.date);
+            self.note_date(now, job.begun, answer.date);
         }
         match &job.what {
             What::List => self.list_answered(now, answer, outcome),

@@ -176,13 +176,16 @@ impl Engine {
     }
 
     /// Where nothing was ever looked at, the first answer's `Date` is where the first list begins: whatever was edited
-    /// before is in what we look at from now on. Without a `Date` the first list is of all pages.
-    pub(super) fn note_date(&mut self, now: Now, date: Option<Wall>) {
+    /// before is in what we look at from now on, less what looks that are still under way may not have seen. Without a
+    /// `Date` the first list is of all pages.
+    pub(super) fn note_date(&mut self, now: Now, begun: Mono, date: Option<Wall>) {
         let never = self.marks.listed_at.is_none()
             && self.list.is_none()
             && self.entries.values().all(|entry| entry.record.seen.is_none());
         if never {
-            self.marks.watermark = date.map(first_watermark);
+            let oldest = self.jobs.values().map(|job| job.begun).fold(begun, Mono::min);
+            let age = i64::try_from(now.mono.since(oldest)).unwrap_or(i64::MAX);
+            self.marks.watermark = date.map(|date| first_watermark(Wall(date.0.saturating_sub(age))));
             self.marks.listed_at = Some(now.wall);
             self.unsaved.marks = Freshness::New;
             self.unsaved.touch(now.mono);

@@ -145,7 +145,7 @@ fn a_draft_saved_beside_our_write_of_folders_is_not_taken_for_an_echo_of_ours() 
     let mut w = met_as_draft("A");
     w.edit("p1.md", "B");
     w.settle();
-    w.run(100_000);
+    w.run(4_000_000);
     let folder = w.hub.add_folder(w.hub_time(), "Sales", None);
     w.change("p1.md", |doc| doc.named.folders = Some(vec![folder]));
     while !w.flights.front().is_some_and(|flight| flight.is_write()) {
