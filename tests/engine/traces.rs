@@ -407,7 +407,7 @@ fn a_look_that_hangs_hides_no_draft_saved_meanwhile_from_the_first_list() {
     }
     w.apply();
     w.drafts("p1", "Y");
-    w.tick(60_000);
+    w.tick(50_000);
     w.apply_nth(1);
     w.answer_nth(1);
     w.answer();

@@ -41,8 +41,18 @@ pub struct Watch {
 impl Watch {
     pub fn colleague(&mut self, id: &str, act: &Act, at: i64) {
         self.touched.insert(id.to_owned());
+        if *act == Act::Restore {
+            self.restored(id, at);
+        }
         if let Act::Publish { content, .. } | Act::SaveDraft { content, .. } = act {
             self.foreign.entry(id.to_owned()).or_default().insert(content.clone(), at);
+        }
+    }
+
+    /// What was there before a page was archived comes back with it: looks from before have not seen it.
+    pub fn restored(&mut self, id: &str, at: i64) {
+        for written in self.foreign.entry(id.to_owned()).or_default().values_mut() {
+            *written = at;
         }
     }
 
