@@ -35,7 +35,7 @@ impl Engine {
         self.count(&job.request, &outcome);
         self.tell_gates(now, &job, &outcome);
         if outcome == Outcome::Done || outcome == Outcome::Absent {
-            self.note_date(now, answer.date);
+            self.note_date(now, job.begun, answer.date);
         }
         match &job.what {
             What::List => self.list_answered(now, answer, outcome),
@@ -360,11 +360,13 @@ impl Engine {
 }
 
 /// A page whose marks are still those of our own write shows how the hub keeps what we sent: a draft is not echoed in the
-/// answer to its write, so this is where a hub that normalises shows it.
+/// answer to its write, so this is where a hub that normalises shows it. (Somebody's draft may hide behind the mark of a
+/// write without text: that left the page moved.)
 fn learn_echo(entry: &mut Entry, seen: &Seen) {
     let Some(old) = &entry.record.seen else { return };
-    let untouched =
-        (old.updated_at, old.version, &old.title) == (seen.updated_at, seen.version, &seen.title) && !old.racy;
+    let untouched = (old.updated_at, old.version, &old.title) == (seen.updated_at, seen.version, &seen.title)
+        && !old.racy
+        && entry.record.moved.is_none();
     if let (true, Some(base), Some(shown)) = (untouched, &mut entry.record.base, &seen.draft)
         && let Some(ours) = &mut base.draft
         && old.draft.as_ref() == Some(&ours.sent)

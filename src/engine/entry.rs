@@ -168,6 +168,11 @@ impl Entry {
         }
     }
 
+    /// Whether the hub was ever asked for it: from then on a list may tell of it.
+    pub fn was_asked_for(&self) -> bool {
+        self.record.base.is_some() || self.record.seen.is_some() || self.record.absent.is_some()
+    }
+
     /// What is known of the hub, for `decide`. A row that tells of a change outweighs all but a newer GET, which drops it.
     pub fn remote(&self, now: Mono) -> Remote<'_> {
         if let Some(row) = &self.record.moved {

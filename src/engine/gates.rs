@@ -204,11 +204,14 @@ impl Gates {
                 reason: Reason::new(Code::Paused, words),
             });
         }
+        let no_slot = self.no_slot[index(lane)].filter(|(until, _)| *until > now);
         if let Some((since, why)) = self.unreachable.as_ref().filter(|_| self.breaker.is_open()) {
             let reason = Reason::new(Code::HubUnreachable, format!("the hub can't be reached: {why}"));
-            return Some(Waits { on: WaitsOn::Unreachable(*since), until: self.breaker.wakeup(), reason });
+            // A probe needs a slot, too.
+            let until = self.breaker.wakeup().map(|at| no_slot.map_or(at, |(slot, _)| at.max(slot)));
+            return Some(Waits { on: WaitsOn::Unreachable(*since), until, reason });
         }
-        let (until, refused) = self.no_slot[index(lane)].filter(|(until, _)| *until > now)?;
+        let (until, refused) = no_slot?;
         let (on, words) = match refused.why {
             Why::Minute => (WaitsOn::Minute, "the minute's requests are spent"),
             Why::Day => (WaitsOn::Day, "the day's requests are spent"),
@@ -234,7 +237,7 @@ impl Gates {
 }
 
 /// The wall clock's reading at a moment of the monotonic one.
-pub(super) fn wall_of(now: Now, at: Mono) -> Wall {
+fn wall_of(now: Now, at: Mono) -> Wall {
     now.wall.plus(i64::try_from(at.since(now.mono)).unwrap_or(i64::MAX))
 }
 

@@ -191,7 +191,7 @@ impl Engine {
             }
             entries.insert(id, Entry::new(path, record));
         }
-        let met = entries.values().any(|entry| entry.record.base.is_some() || entry.record.seen.is_some());
+        let met = entries.values().any(Entry::was_asked_for);
         let opening = matches!(setting.mode, Mode::OneShot(_)) && met && policy.conflict_check == ConflictCheck::On;
         Self {
             gates: Gates::new(setting.jitter),

@@ -1,12 +1,11 @@
 //! What comes in from this side: settled documents, the root's health, a new policy, a wake-up.
 
 use crate::pace::quota::Lane;
-use crate::page::{Authored, DocPath, ListKind, Mono, Now, PageId};
+use crate::page::{Authored, DocPath, ListKind, Mono, Now, PageId, Wall};
 use crate::policy::{ConflictCheck, Policy};
 use crate::reconcile::page_record::PageRecord;
 
 use super::entry::{Entry, Life, Quiet};
-use super::gates::wall_of;
 use super::listing::first_watermark;
 use super::settled::{Found, RootHealth, Settled};
 use super::summary::Loose;
@@ -173,7 +172,7 @@ impl Engine {
         if self.setting.mode != Mode::Daemon || !self.planned_once || busy || !self.looks() {
             return None;
         }
-        let listed = self.marks.listed_at?;
+        let listed = self.marks.listed_at.unwrap_or(Wall(i64::MIN));
         let due = listed.plus(i64::try_from(interval).unwrap_or(i64::MAX));
         let ms = u64::try_from(due.0.saturating_sub(now.wall.0)).unwrap_or(0).min(interval);
         Some(now.mono.plus(ms))
@@ -181,19 +180,21 @@ impl Engine {
 
     /// Whether the hub is looked at at all, and there is something to look for.
     pub(super) fn looks(&self) -> bool {
-        self.policy.conflict_check == ConflictCheck::On
-            && self.entries.values().any(|entry| entry.record.base.is_some())
+        self.policy.conflict_check == ConflictCheck::On && self.entries.values().any(Entry::was_asked_for)
     }
 
     /// Where nothing was ever looked at, the first answer's `Date` is where the first list begins: whatever was edited
-    /// before is in what we look at from now on.
-    pub(super) fn note_date(&mut self, now: Now, date: Option<crate::page::Wall>) {
-        let never = self.marks.watermark.is_none()
+    /// before is in what we look at from now on, less what looks that are still under way may not have seen. Without a
+    /// `Date` the first list is of all pages.
+    pub(super) fn note_date(&mut self, now: Now, begun: Mono, date: Option<Wall>) {
+        let never = self.marks.listed_at.is_none()
             && self.list.is_none()
             && self.entries.values().all(|entry| entry.record.seen.is_none());
-        if let (true, Some(date)) = (never, date) {
-            self.marks.watermark = Some(first_watermark(date));
-            self.marks.listed_at = Some(wall_of(now, now.mono));
+        if never {
+            let oldest = self.jobs.values().map(|job| job.begun).fold(begun, Mono::min);
+            let age = i64::try_from(now.mono.since(oldest)).unwrap_or(i64::MAX);
+            self.marks.watermark = date.map(|date| first_watermark(Wall(date.0.saturating_sub(age))));
+            self.marks.listed_at = Some(now.wall);
             self.unsaved.marks = Freshness::New;
             self.unsaved.touch(now.mono);
         }

@@ -158,7 +158,6 @@ impl Engine {
     }
 
     fn hold(&mut self, now: Now, id: &PageId, rule: &'static str, hold: Hold) -> Progress {
-        let nameless = rule == "D13";
         let standing = Standing {
             state: hold.state,
             reason: Some(hold.reason),
@@ -172,12 +171,16 @@ impl Engine {
             let ms = u64::try_from(wake.0.saturating_sub(now.wall.0)).unwrap_or(0);
             entry.life = Life::Waiting(now.mono.plus(ms));
         }
-        if nameless
-            && let Some(Found::Document(document)) = &entry.found
-            && entry.record.nameless != Some(document.source)
-        {
-            entry.record.nameless = Some(document.source);
-            self.unsaved.page(now.mono, id);
+        // What was asked in vain for this document is not asked again for it.
+        if let Some(Found::Document(Authored { source, .. })) = &entry.found {
+            let asked = match rule {
+                "D13" => &mut entry.record.nameless,
+                "absent" => &mut entry.record.absent,
+                _ => return Progress::AtRest,
+            };
+            if asked.replace(*source) != Some(*source) {
+                self.unsaved.page(now.mono, id);
+            }
         }
         Progress::AtRest
     }

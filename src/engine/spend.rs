@@ -3,7 +3,7 @@
 
 use crate::pace::breaker::{Event, ProbeEnd};
 use crate::pace::quota::{Lane, NotUntil};
-use crate::page::{DraftSeen, Now, Page, PageId, Side};
+use crate::page::{DraftSeen, Mono, Now, Page, PageId, Side};
 use crate::reconcile::page_record::{Doubt, Intent, IntentKind};
 use crate::reconcile::step::{Decision, Look, Step, Write};
 
@@ -41,6 +41,8 @@ pub(super) struct Job {
     pub request: Request,
     /// The store that must succeed before the request is sent.
     pub store: Option<Id>,
+    /// When its slot was spent: nothing it shows is older than this.
+    pub begun: Mono,
 }
 
 /// What a request is for.
@@ -147,10 +149,10 @@ impl Engine {
                 Next::List => {
                     let list = self.list.get_or_insert_with(|| PageList::new(&self.marks));
                     let request = list.request();
-                    self.send(slot, What::List, errand, request);
+                    self.send(now, slot, What::List, errand, request);
                     true
                 }
-                Next::Names => self.spend_on_names(slot, errand),
+                Next::Names => self.spend_on_names(now, slot, errand),
                 Next::Get(id) => self.spend_on_get(now, slot, errand, &id),
                 Next::Write(id) => self.spend_on_write(now, slot, errand, &id),
             };
@@ -163,19 +165,19 @@ impl Engine {
         self.outbox.push_back(Effect::Return(slot));
     }
 
-    fn send(&mut self, slot: Id, what: What, errand: Errand, request: Request) {
+    fn send(&mut self, now: Now, slot: Id, what: What, errand: Errand, request: Request) {
         self.outbox.push_back(Effect::Send(slot, request.clone()));
-        self.jobs.insert(slot, Job { what, errand, request, store: None });
+        self.jobs.insert(slot, Job { what, errand, request, store: None, begun: now.mono });
     }
 
-    fn spend_on_names(&mut self, slot: Id, errand: Errand) -> bool {
+    fn spend_on_names(&mut self, now: Now, slot: Id, errand: Errand) -> bool {
         let wanted = std::mem::take(&mut self.names_wanted);
         let run = self.names_run.get_or_insert_with(|| NamesRun::new(wanted, self.names.clone()));
         let Some(request) = run.request() else {
             self.names_run = None;
             return false;
         };
-        self.send(slot, What::Names, errand, request);
+        self.send(now, slot, What::Names, errand, request);
         true
     }
 
@@ -191,7 +193,7 @@ impl Engine {
         if let Some(entry) = self.entries.get_mut(id) {
             entry.life = Life::InFlight;
         }
-        self.send(slot, What::Get(id.clone()), errand, Request::Get(id.clone()));
+        self.send(now, slot, What::Get(id.clone()), errand, Request::Get(id.clone()));
         true
     }
 
@@ -233,7 +235,8 @@ impl Engine {
         let (mut change, unsaved) = self.take_change();
         change.backups = backups;
         self.stores.insert(store, unsaved);
-        self.jobs.insert(slot, Job { what: What::Write(id.clone()), errand, request, store: Some(store) });
+        let what = What::Write(id.clone());
+        self.jobs.insert(slot, Job { what, errand, request, store: Some(store), begun: now.mono });
         self.outbox.push_back(Effect::Store(store, Box::new(change)));
         true
     }

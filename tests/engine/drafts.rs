@@ -141,6 +141,26 @@ fn lists_of_a_draft_document_are_sent_at_once() {
 }
 
 #[test]
+fn a_draft_saved_beside_our_write_of_folders_is_not_taken_for_an_echo_of_ours() {
+    let mut w = met_as_draft("A");
+    w.edit("p1.md", "B");
+    w.settle();
+    w.run(4_000_000);
+    let folder = w.hub.add_folder(w.hub_time(), "Sales", None);
+    w.change("p1.md", |doc| doc.named.folders = Some(vec![folder]));
+    while !w.flights.front().is_some_and(|flight| flight.is_write()) {
+        assert!(w.work());
+        w.pump();
+    }
+    w.drafts("p1", "Y");
+    w.settle();
+    assert_eq!(w.state("p1.md").0, State::Drifted);
+    w.edit("p1.md", "C");
+    w.settle();
+    assert_eq!(w.draft_text("p1").as_deref(), Some("Y"));
+}
+
+#[test]
 fn a_hub_that_normalises_is_no_drift_and_no_conflict() {
     let settings = sandbox::Settings { normalise: sandbox::Normalise::Markdown, ..sandbox::Settings::default() };
     for status in [Status::Published, Status::Draft] {

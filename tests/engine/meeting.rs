@@ -184,6 +184,59 @@ fn a_page_that_is_gone_costs_one_look_until_the_document_changes() {
 }
 
 #[test]
+fn a_look_that_found_no_page_holds_for_all_that_is_saved_within_its_minute() {
+    let mut w = met("A");
+    w.colleague("p1", Act::Archive);
+    for body in ["B", "C"] {
+        w.edit("p1.md", body);
+        w.settle();
+    }
+    w.run(100_000);
+    w.rescan();
+    w.settle();
+    assert_eq!(w.asked(), ["GET pages/p1"]);
+}
+
+#[test]
+fn a_page_that_was_never_met_is_found_when_it_is_brought_back() {
+    let mut w = World::new();
+    w.live("p1", "A");
+    w.colleague("p1", Act::Archive);
+    w.save("p1.md", Doc::published("p1", "A"));
+    w.settle();
+    assert_eq!(w.state("p1.md"), (State::Blocked, Some(Code::PageNotFound)));
+    w.colleague("p1", Act::Restore);
+    w.run(1_801_000);
+    assert!(w.is_in_step("p1.md"), "{:?}", w.report("p1.md"));
+}
+
+#[test]
+fn a_held_first_meeting_ends_when_the_hub_changes() {
+    let mut w = World::new();
+    w.live("p1", "X");
+    w.save("p1.md", Doc::published("p1", "A"));
+    w.settle();
+    w.publishes("p1", "A");
+    w.run(1_801_000);
+    assert!(w.is_in_step("p1.md"), "{:?}", w.report("p1.md"));
+}
+
+#[test]
+fn a_hub_whose_answers_have_no_date_is_checked_for_drift_too() {
+    let mut w = World::new();
+    w.no_date = true;
+    w.live("p1", "A");
+    w.save("p1.md", Doc::published("p1", "A"));
+    w.settle();
+    w.publishes("p1", "X");
+    w.run(1_801_000);
+    assert_eq!(w.state("p1.md").0, State::Drifted);
+    w.forget_requests();
+    w.run(1_801_000);
+    assert_eq!(w.asked(), ["GET pages"]);
+}
+
+#[test]
 fn most_pages_not_found_stops_everything() {
     let mut w = World::new();
     for i in 0..30 {

@@ -5,7 +5,7 @@ use hubsync::policy::Policy;
 use hubsync::reason::{Code, State};
 use hubsync::sandbox::Settings;
 
-use super::world::{Doc, SYNC, World, many, met};
+use super::world::{Doc, Fate, SYNC, World, many, met};
 
 /// How long after an edit its page was published.
 fn takes(w: &mut World, body: &str) -> i64 {
@@ -124,6 +124,17 @@ fn many_first_meetings_take_a_look_and_a_write_each() {
     w.settle();
     assert_eq!(w.requests(), (100, 100));
     assert_eq!(w.summary().counts.in_step, 100);
+}
+
+#[test]
+fn a_probe_waits_for_a_slot_without_spinning() {
+    let settings = Settings { per_minute: 1, ..Settings::default() };
+    let mut w = many(1, Mode::Daemon, Policy::default(), settings);
+    w.publishes("p0", "X");
+    w.fates.push_back(Fate::Cut);
+    w.handle(Input::Woke);
+    w.run(100_000);
+    assert_eq!(w.state("p0.md").0, State::Drifted);
 }
 
 #[test]

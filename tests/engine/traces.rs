@@ -394,6 +394,30 @@ fn trace_a15_a_draft_title_of_a_colleague_is_not_published() {
     assert_eq!(w.hub.page("p1").unwrap().title(), "T");
 }
 
+#[test]
+fn a_look_that_hangs_hides_no_draft_saved_meanwhile_from_the_first_list() {
+    let mut w = World::new();
+    for id in ["p1", "p2"] {
+        w.live(id, "A");
+        w.write_file(&format!("{id}.md"), Doc::published(id, "A"));
+    }
+    w.tell(&["p1.md", "p2.md"]);
+    while w.flights.len() < 2 {
+        w.grant();
+    }
+    w.apply();
+    w.drafts("p1", "Y");
+    w.tick(50_000);
+    w.apply_nth(1);
+    w.answer_nth(1);
+    w.answer();
+    w.settle();
+    w.run(1_801_000);
+    assert_eq!(w.report("p1.md").draft, hubsync::reconcile::step::RemoteDraft::There);
+    in_bulk(&mut w, "B");
+    assert_eq!(w.draft_text("p1").as_deref(), Some("Y"));
+}
+
 // ---- B: no end, needless requests, wrong states
 
 #[test]

@@ -33,12 +33,45 @@ pub struct Watch {
     /// Ours that was live before the write that is arriving.
     before: Option<(String, u64, String, bool)>,
     pub writes: usize,
+    spent: Vec<i64>,
+    /// Pages that somebody else touched.
+    pub touched: BTreeSet<String>,
 }
 
 impl Watch {
     pub fn colleague(&mut self, id: &str, act: &Act, at: i64) {
+        self.touched.insert(id.to_owned());
+        if *act == Act::Restore {
+            self.restored(id, at);
+        }
         if let Act::Publish { content, .. } | Act::SaveDraft { content, .. } = act {
             self.foreign.entry(id.to_owned()).or_default().insert(content.clone(), at);
+        }
+    }
+
+    /// What was there before a page was archived comes back with it: looks from before have not seen it.
+    pub fn restored(&mut self, id: &str, at: i64) {
+        for written in self.foreign.entry(id.to_owned()).or_default().values_mut() {
+            *written = at;
+        }
+    }
+
+    /// Promise 4: never more than the minute's requests.
+    pub fn spends(&mut self, at: i64, per_minute: u32) {
+        self.spent.retain(|sent| at - sent < 60_000);
+        self.spent.push(at);
+        assert!(
+            per_minute == 0 || self.spent.len() <= per_minute as usize,
+            "more than {per_minute} requests in a minute"
+        );
+    }
+
+    /// Both sides say the same: that text is nobody's alone any more.
+    pub fn agree(&mut self, page: Option<&sandbox::Page>, body: &str) {
+        let Some(page) = page else { return };
+        let draft = page.draft.as_ref().and_then(|draft| draft.content.as_deref());
+        if page.content() == Some(body) || draft == Some(body) {
+            self.ours.insert((page.id.clone(), body.to_owned()));
         }
     }
 
@@ -73,17 +106,18 @@ impl Watch {
         looks.into_iter().flatten().copied().max_by_key(|look| look.sent)
     }
 
-    /// Promise 1: what is written was looked at within the last minute.
-    pub fn sent(&self, id: &str, at: i64) {
+    /// Promise 1: what is written was looked at within the last minute. Answers when that look was evaluated.
+    pub fn sent(&self, id: &str, at: i64) -> i64 {
         if self.unchecked {
-            return;
+            return at;
         }
         let look = self.last_look(id).unwrap_or_else(|| panic!("{id} is written without a look"));
         assert!(at - look.sent <= FRESH, "{id} is written on a look of {} ms ago", at - look.sent);
+        look.evaluated
     }
 
-    /// A write is about to be applied: what it replaces must be ours, kept, or have come after our last look.
-    pub fn arriving(&mut self, hub: &Model, request: &sandbox::Request, backups: &[Backup], _at: i64) {
+    /// A write is about to be applied: what it replaces must be ours, kept, or have come after the look it rests on.
+    pub fn arriving(&mut self, hub: &Model, request: &sandbox::Request, backups: &[Backup], looked: i64) {
         self.before = None;
         if request.method != "PATCH" {
             return;
@@ -94,7 +128,6 @@ impl Watch {
         let Some(text) = sent["content"].as_str() else { return };
         let publishes = sent["status"] == "published";
         self.ours.insert((id.clone(), text.to_owned()));
-        let looked = self.last_look(&id).map_or(i64::MAX, |look| look.evaluated);
         let seen_foreign = |body: &str| {
             let ours = body == text || self.ours.contains(&(id.clone(), body.to_owned()));
             let written = self.foreign.get(&id).and_then(|texts| texts.get(body));

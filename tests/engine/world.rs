@@ -100,10 +100,16 @@ pub struct Flight {
     pub request: Request,
     sent: Now,
     travels: sandbox::Request,
+    /// When the look that a write rests on was evaluated.
+    looked: i64,
     arrived: Option<sandbox::Response>,
 }
 
 impl Flight {
+    pub fn has_arrived(&self) -> bool {
+        self.arrived.is_some()
+    }
+
     pub fn is_write(&self) -> bool {
         matches!(self.request, Request::Patch(_))
     }
@@ -138,13 +144,15 @@ pub struct World {
     pub reserves: VecDeque<(Id, Lane)>,
     pub stores: VecDeque<(Id, Box<Change>)>,
     pub flights: VecDeque<Flight>,
-    late: Vec<(i64, sandbox::Request)>,
+    late: Vec<(i64, sandbox::Request, i64)>,
     pub rereads: Vec<DocPath>,
     pub backups: Vec<Backup>,
     pub log: Vec<LogEntry>,
     pub fates: VecDeque<Fate>,
     pub write_fates: VecDeque<Fate>,
     pub no_network: bool,
+    /// The hub's answers have no `Date`.
+    pub no_date: bool,
     pub key: String,
     pub key_source: String,
     pub watch: Watch,
@@ -192,6 +200,7 @@ impl World {
             fates: VecDeque::new(),
             write_fates: VecDeque::new(),
             no_network: false,
+            no_date: false,
             key: SANDBOX_KEY.to_owned(),
             key_source: SANDBOX_KEY.to_owned(),
             watch,
@@ -213,11 +222,11 @@ impl World {
     /// Time passes; what was on its way arrives.
     pub fn tick(&mut self, ms: i64) {
         let until = self.time + ms;
-        while let Some(at) = self.late.iter().map(|(at, _)| *at).min().filter(|at| *at <= until) {
+        while let Some(at) = self.late.iter().map(|(at, ..)| *at).min().filter(|at| *at <= until) {
             self.time = at.max(self.time);
-            let first = self.late.iter().position(|(due, _)| *due == at).unwrap();
-            let (_, request) = self.late.remove(first);
-            self.arrive(&request);
+            let first = self.late.iter().position(|(due, ..)| *due == at).unwrap();
+            let (_, request, looked) = self.late.remove(first);
+            self.arrive(&request, looked);
         }
         self.time = until;
     }
@@ -244,9 +253,17 @@ impl World {
 
     pub fn colleague(&mut self, id: &str, act: Act) {
         self.trace.push(format!("colleague {id} {act:?}"));
-        self.watch.colleague(id, &act, self.time);
-        self.hub.colleague(self.hub_time(), id, act).unwrap();
+        self.try_colleague(id, act).unwrap();
         self.tick(1);
+    }
+
+    pub fn try_colleague(&mut self, id: &str, act: Act) -> Result<(), sandbox::ActError> {
+        self.hub.colleague(self.hub_time(), id, act.clone())?;
+        self.watch.colleague(id, &act, self.time);
+        for doc in self.folder.values().filter(|doc| doc.id.as_str() == id) {
+            self.watch.agree(self.hub.page(id), &doc.body);
+        }
+        Ok(())
     }
 
     pub fn publishes(&mut self, id: &str, body: &str) {
@@ -313,6 +330,7 @@ impl World {
     /// A document is saved; nobody has noticed yet.
     pub fn write_file(&mut self, path: &str, doc: Doc) {
         self.trace.push(format!("save {path} {:?} {:?}", doc.body, doc.status));
+        self.watch.agree(self.hub.page(doc.id.as_str()), &doc.body);
         self.folder.insert(path.to_owned(), doc);
     }
 
@@ -391,9 +409,9 @@ impl World {
 
     fn send(&mut self, id: Id, request: Request) {
         let sent = self.now();
-        let mut body = None;
+        let (mut body, mut looked) = (None, self.time);
         if let Request::Patch(patch) = &request {
-            self.watch.sent(patch.page.as_str(), self.time);
+            looked = self.watch.sent(patch.page.as_str(), self.time);
             let path = patch.path.to_text();
             let doc = self.folder.get(&path).filter(|doc| doc.source() == patch.source);
             match doc {
@@ -410,6 +428,9 @@ impl World {
             }
         }
         self.trace.push(format!("send {}", short(&request)));
+        if !self.no_network {
+            self.watch.spends(self.time, self.hub.settings().per_minute);
+        }
         let call = api::call(&request, body.as_deref()).unwrap();
         let method = match call.method {
             api::Method::Get => "GET",
@@ -425,12 +446,12 @@ impl World {
             content_type: call.body.as_ref().map(|_| "application/json".to_owned()),
             body: call.body.unwrap_or_default().into_bytes(),
         };
-        self.flights.push_back(Flight { id, request, sent, travels, arrived: None });
+        self.flights.push_back(Flight { id, request, sent, travels, looked, arrived: None });
     }
 
-    fn arrive(&mut self, request: &sandbox::Request) -> sandbox::Response {
+    fn arrive(&mut self, request: &sandbox::Request, looked: i64) -> sandbox::Response {
         self.trace.push(format!("arrives {}", request.method));
-        self.watch.arriving(&self.hub, request, &self.backups, self.time);
+        self.watch.arriving(&self.hub, request, &self.backups, looked);
         let response = self.hub.handle(self.hub_time(), request);
         self.watch.arrived(&self.hub, request, &response);
         response
@@ -490,9 +511,9 @@ impl World {
 
     /// The hub gets the `n`th request under way.
     pub fn apply_nth(&mut self, n: usize) {
-        let request = self.flights[n].travels.clone();
+        let (request, looked) = (self.flights[n].travels.clone(), self.flights[n].looked);
         assert!(self.flights[n].arrived.is_none(), "it has arrived");
-        let response = self.arrive(&request);
+        let response = self.arrive(&request, looked);
         self.watch.evaluated(&self.flights[n].request, self.time);
         self.flights[n].arrived = Some(response);
     }
@@ -516,7 +537,7 @@ impl World {
         let ended = self.now();
         let header = |name: &str| response.header(name).map(str::to_owned);
         let headers = response::Headers {
-            date: header("Date"),
+            date: header("Date").filter(|_| !self.no_date),
             retry_after: header("Retry-After").into_iter().collect(),
             content_type: header("Content-Type"),
             location: header("Location"),
@@ -561,11 +582,12 @@ impl World {
     /// The connection ends now, and the request arrives `ms` later all the same.
     pub fn late_nth(&mut self, n: usize, ms: i64) {
         assert!(self.flights[n].arrived.is_none(), "it has arrived");
-        self.late.push((self.time + ms, self.flights[n].travels.clone()));
+        let flight = &self.flights[n];
+        self.late.push((self.time + ms, flight.travels.clone(), flight.looked));
         self.lose_nth(n);
     }
 
-    fn gateway(&mut self, n: usize, status: u16) {
+    pub fn gateway(&mut self, n: usize, status: u16) {
         let flight = self.flights.remove(n).unwrap();
         let html = b"<html>Bad gateway</html>".to_vec();
         let response = sandbox::Response::new(self.hub_time(), status, "text/html", html);
@@ -580,7 +602,9 @@ impl World {
         self.trace.push(format!("{fate:?}"));
         match fate {
             Fate::Answered => {
-                self.apply();
+                if !self.flights[0].has_arrived() {
+                    self.apply();
+                }
                 self.tick(5);
                 self.answer();
             }
@@ -701,7 +725,7 @@ impl World {
         for flight in std::mem::take(&mut self.flights) {
             // What was on the wire can still arrive.
             if flight.arrived.is_none() && flight.is_write() {
-                self.late.push((self.time + 3_000, flight.travels));
+                self.late.push((self.time + 3_000, flight.travels, flight.looked));
             }
         }
         self.reserves.clear();
