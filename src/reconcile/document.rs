@@ -1,5 +1,5 @@
 //! What the decision table asks of every document before it asks for common ground: refused before (D11), a body that
-//! became empty (D15), a page that is absent. Then rows B (`first_meeting`) or C and D (`common_ground`).
+//! became empty (D15), a page that is absent. Then rows B (`first_meeting`) or C and D (`base`).
 
 use crate::page::{Desired, Digest, Field, Fields, ListKind, Now, Print};
 use crate::policy::{ConflictCheck, Policy};

@@ -1,10 +1,10 @@
 //! The decision table and what it decides on. Pure and total.
 //!
 //! Read `step` (what is asked and answered), then `decide` (the order of the rows), then the rows: `doubt` (E), `gone` (F),
-//! `document` (D11, D15, absent), `first_meeting` (B), `common_ground` (C, D), `resolution` (R1), `birth` (N).
+//! `document` (D11, D15, absent), `first_meeting` (B), `base` (C, D), `resolution` (R1), `birth` (N).
 
+mod base;
 pub mod birth;
-mod common_ground;
 mod decide;
 mod document;
 mod doubt;

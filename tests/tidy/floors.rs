@@ -34,6 +34,8 @@ const ROOMS: &[(&str, u8)] = &[
 /// Rooms on one floor of which the first may know the second, and why.
 const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ("policy", "page", "rules are about pages, so they use their words"),
+    ("pace", "page", "what is paced is told in pages and in their clocks"),
+    ("cli", "sandbox", "the flags of the sandbox are its own"),
     ("main", "cli", "the program begins by reading what was typed"),
 ];
 

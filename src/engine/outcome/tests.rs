@@ -1,3 +1,5 @@
+//! What an answer means: every kind of answer to every kind of request.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::engine::request::{Listed, PatchRequest};

@@ -1,3 +1,5 @@
+//! Answers as a hub, or what stands in for it, may send them.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::engine::request::PatchRequest;

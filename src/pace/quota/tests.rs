@@ -1,3 +1,5 @@
+//! The windows, by tables and by random schedules.
+
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Backups as a person finds them in the folder.
+
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,3 +1,5 @@
+//! The state by what a user would see: what is kept, moved aside, refused.
+
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

@@ -1,3 +1,5 @@
+//! The ledger, shared by several processes.
+
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use std::fs;
 use std::thread;
