@@ -89,8 +89,7 @@ impl Reader<'_> {
             let Some(name) = entry.key.text() else { continue };
             if let Some(key) = Key::named(name) {
                 ours.push((key, entry));
-            } else if let Some(key) = Key::named(&word::cleaned(name)).filter(|key| key.as_str() != name.trim()) {
-                let hidden = word::hidden_in(name).unwrap_or_default();
+            } else if let (Some(key), Some(hidden)) = (Key::named(&word::cleaned(name)), word::hidden_in(name)) {
                 let message = format!("the key {} holds {hidden}; type it again", shown(key.as_str()));
                 self.error(entry.key.span.clone(), message, Some(key.as_str().to_owned()));
                 ours.push((key, entry));
@@ -116,9 +115,12 @@ impl Reader<'_> {
             let places: Vec<_> = ours.iter().filter(|(k, _)| *k == key).map(|(_, e)| e.key.span.clone()).collect();
             let [_, second, ..] = places.as_slice() else { continue };
             let lines: Vec<String> = places.iter().take(NAMED).map(|p| self.line_of(p.start).to_string()).collect();
-            let more = if places.len() > NAMED { " and more" } else { "" };
-            let message =
-                format!("`{}` is given more than once, in lines {}{more}; keep one", key.as_str(), lines.join(", "));
+            let lines = if places.len() > NAMED {
+                format!("{} and others", lines.join(", "))
+            } else {
+                format!("{} and {}", lines[..lines.len() - 1].join(", "), lines[lines.len() - 1])
+            };
+            let message = format!("`{}` is given more than once, in lines {lines}; keep one", key.as_str());
             self.error(second.clone(), message, None);
         }
     }
@@ -134,7 +136,7 @@ impl Reader<'_> {
                 let right = self.source(node.span.clone()).map(|text| format!("{}: {}", key.as_str(), quoted(text)));
                 if node.anchored || matches!(node.kind, Kind::Alias) {
                     let message = format!(
-                        "`{}` uses a YAML alias (`*`) or anchor (`&`), which hubsync does not follow; write the value out, in quotes if it is text",
+                        "`{}` uses a YAML alias (`*`) or anchor (`&`), which are not followed; put the text in quotes",
                         key.as_str()
                     );
                     let suggestion = right.filter(|_| matches!(node.kind, Kind::Alias));

@@ -20,6 +20,9 @@ mod word;
 mod yaml;
 mod yaml_hint;
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::page::{Authored, BodyPrint, Digest, PageId};

@@ -24,8 +24,6 @@ pub(super) fn salvage(bytes: &[u8]) -> Salvage {
     let mut found = Salvage::default();
     let mut ids = Agreement::None;
     let mut off = Agreement::None;
-    let json = |line: &[u8]| matches!(line.trim_ascii_start().first(), Some(b'{' | b'"'));
-    let parts = |line| <[u8]>::split(line, move |b| json(line) && matches!(b, b'{' | b','));
     for part in bytes.split(|b| *b == b'\n').flat_map(parts) {
         let Some((key, value)) = assignment(part) else { continue };
         found.ours = true;
@@ -38,6 +36,12 @@ pub(super) fn salvage(bytes: &[u8]) -> Salvage {
     found.page_id = ids.agreed();
     found.off = off.agreed() == Some(true);
     found
+}
+
+/// A line, or the members of an object in a line of JSON.
+fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let json = matches!(line.trim_ascii_start().first(), Some(b'{' | b'"'));
+    line.split(move |b| json && matches!(b, b'{' | b','))
 }
 
 /// What several lines say: nothing, one thing, or things that differ.

@@ -98,6 +98,7 @@ impl Reader<'_> {
             let right = Some(format!("title: {}", quoted(&whole)));
             self.findings.warn(DiagnosticCode::TitleCut, span, message, right);
         }
+        self.control_characters(Key::Title, node, text);
         Title::Text(one_line(text))
     }
 
@@ -143,14 +144,14 @@ impl Reader<'_> {
     /// The names of a list; a text alone is a list of one. Absent or blank: `None`.
     pub(super) fn list(&mut self, key: Key, node: &Node) -> Option<Vec<String>> {
         let items = match &node.kind {
-            Kind::List(items) => items,
+            Kind::List(items) => items.as_slice(),
             Kind::Map => {
                 let message = format!("{} is a map; it can be a list of names", key.as_str());
                 self.error(node.span.clone(), message, None);
                 return None;
             }
             Kind::Scalar(..) if node.is_blank() => return None,
-            Kind::Scalar(text, _) => return Some(vec![text.trim().to_owned()]),
+            Kind::Scalar(..) => std::slice::from_ref(node),
             Kind::Alias => return None,
         };
         Some(items.iter().filter_map(|item| self.item(key, item)).collect())
@@ -159,7 +160,10 @@ impl Reader<'_> {
     fn item(&mut self, key: Key, item: &Node) -> Option<String> {
         let what = match &item.kind {
             Kind::Scalar(..) if item.is_blank() => "blank",
-            Kind::Scalar(text, _) => return Some(text.trim().to_owned()),
+            Kind::Scalar(text, _) => {
+                self.control_characters(key, item, text);
+                return Some(text.trim().to_owned());
+            }
             Kind::List(_) => "a list",
             Kind::Map => "a map",
             Kind::Alias => return None,
@@ -170,9 +174,17 @@ impl Reader<'_> {
             "an item of {} is {what}{found}; each is one name, in quotes where it has `:`, `[` or `{{`",
             key.as_str()
         );
-        let right = source.map(quoted);
+        let right = source.filter(|_| matches!(item.kind, Kind::Map)).map(quoted);
         self.error(item.span.clone(), message, right);
         None
+    }
+
+    /// Notes characters that no title or name has, and that a hub may choke on: NUL, escape and their like.
+    fn control_characters(&mut self, key: Key, node: &Node, text: &str) {
+        let controls: String = text.chars().filter(|c| c.is_control() && !c.is_whitespace()).collect();
+        if let Some(names) = word::hidden_in(&controls) {
+            self.error(node.span.clone(), format!("{} holds {names}; remove it", key.as_str()), None);
+        }
     }
 
     /// The text of a scalar; notes a list or map.
@@ -204,6 +216,8 @@ impl Reader<'_> {
     fn comment_after(&self, node: &Node) -> Option<&str> {
         let rest = self.block.get(node.span.end.checked_sub(self.offset)?..)?;
         let line = rest.lines().next()?;
+        // A value that is nothing has the place of its key.
+        let line = if node.is_null() { line.strip_prefix(':').unwrap_or(line) } else { line };
         line.trim_start().starts_with('#').then_some(line)
     }
 }

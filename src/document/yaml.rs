@@ -39,7 +39,7 @@ pub(super) struct Entry {
 pub(super) struct Node {
     /// What it is.
     pub(super) kind: Kind,
-    /// Bytes in the file.
+    /// Bytes in the file; for a value that is nothing, those of its key.
     pub(super) span: Range<usize>,
     /// Whether an anchor (`&name`) is set on it.
     pub(super) anchored: bool,
@@ -123,6 +123,14 @@ impl Node {
 pub(super) fn read(block: &str, offset: usize) -> Tree {
     let mut tree = Tree::default();
     tree.fault = Events::new(block, offset).document(&mut tree.entries).err();
+    if let (Some(fault), Some(last)) = (&tree.fault, tree.entries.last()) {
+        let between = last.value.span.end.saturating_sub(offset)..fault.at.saturating_sub(offset);
+        // In `title: [Draft] x` the list is not what its author meant as the value.
+        let same_line = block.get(between).is_some_and(|text| !text.contains('\n'));
+        if same_line && matches!(fault.kind, FaultKind::Syntax(_)) {
+            tree.entries.pop();
+        }
+    }
     tree
 }
 
@@ -204,7 +212,10 @@ impl<'a> Events<'a> {
             }
             let key = self.node(event, place)?;
             let (event, place) = self.next()?;
-            let value = self.node(event, place)?;
+            let mut value = self.node(event, place)?;
+            if value.span.is_empty() {
+                value.span = key.span.clone();
+            }
             entries.push(Entry { key, value });
         }
     }

@@ -32,15 +32,17 @@ pub(super) fn explain(block: &str, offset: usize, fault: &Fault, findings: &mut 
     let last = lines.partition_point(|line| line.start <= at).saturating_sub(1);
     let here = lines.get(last).cloned().unwrap_or(at..at);
     let generic = offset + at.min(here.end)..offset + here.end.max(at);
+    let usual = match &fault.kind {
+        FaultKind::Syntax(ErrorKind::RecursionLimitExceeded) | FaultKind::TooMuch | FaultKind::SecondDocument => None,
+        FaultKind::Syntax(_) | FaultKind::NoMapping => cause(block, &lines, last),
+    };
+    if let Some((line, hint)) = usual {
+        let start = offset + line.start;
+        let span = start + hint.place.start..start + hint.place.end;
+        return findings.error(Code::FrontMatter, span, hint.message, hint.line);
+    }
     let message = match &fault.kind {
-        FaultKind::Syntax(kind) => {
-            if let Some((line, hint)) = cause(block, &lines, last) {
-                let start = offset + line.start;
-                let span = start + hint.place.start..start + hint.place.end;
-                return findings.error(Code::FrontMatter, span, hint.message, hint.line);
-            }
-            in_plain_words(kind)
-        }
+        FaultKind::Syntax(kind) => in_plain_words(kind),
         FaultKind::TooMuch => "the front matter has too many parts; keep it to what documents need".to_owned(),
         FaultKind::NoMapping => "the front matter is no list of `key: value` lines; if it is text, put a blank line \
             before its first `---`"
@@ -110,7 +112,7 @@ fn usual_cause(line: &str) -> Option<Hint> {
     let what = if key.is_empty() { "an item".to_owned() } else { format!("the value of {}", shown(key)) };
     match value.chars().next()? {
         sign @ ('@' | '`' | '%' | '*' | '&' | '!') => hint(
-            format!("{what} begins with `{sign}`, which YAML keeps for itself; put it in quotes"),
+            format!("{what} begins with {}, which YAML keeps for itself; put it in quotes", shown(&sign.to_string())),
             paste(quoted(value)),
         ),
         quote @ ('"' | '\'') => {
@@ -186,6 +188,16 @@ fn in_plain_words(kind: &ErrorKind) -> String {
         ErrorKind::UnclosedQuotedScalar => "a quote is never closed".to_owned(),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
             "this line is no `key: value`; if the text begins here, a line `---` is missing above it".to_owned()
+        }
+        ErrorKind::MappingValueNotAllowed => {
+            "a `:` can't stand here; is the line indented too far, or a text with a colon not in quotes?".to_owned()
+        }
+        ErrorKind::ExpectedDocumentStart | ErrorKind::InvalidIndentation => {
+            "this line is not indented like those before it; keys begin in the first column".to_owned()
+        }
+        ErrorKind::BlockSequenceEntryNotAllowed => {
+            "a list can't begin in the line of its key; give each `- item` a line of its own, or use `[a, b]`"
+                .to_owned()
         }
         ErrorKind::DirectiveDisallowed => "a key can't begin with `%`; put it in quotes".to_owned(),
         other => format!("the front matter can't be read as YAML: {other}"),
