@@ -83,7 +83,7 @@ fn gives_up(until: Option<Mono>, on: Option<WaitsOn>, now: Mono, deadline: Mono)
         Some(WaitsOn::Day) => true,
         Some(WaitsOn::Shut(ShutWhy::TooMany) | WaitsOn::Minute) | None => too_late,
         Some(WaitsOn::Shut(_)) => true,
-        Some(WaitsOn::Unreachable(since)) => too_late || now.since(since) >= UNREACHABLE_MS,
+        Some(WaitsOn::Unreachable(since)) => too_late || until.unwrap_or(now) >= since.plus(UNREACHABLE_MS),
     }
 }
 

@@ -116,7 +116,10 @@ impl Gates {
     pub fn no_slot(&mut self, now: Now, lane: Lane, refused: NotUntil) {
         let ms = u64::try_from(refused.at.0.saturating_sub(now.wall.0)).unwrap_or(0).max(1);
         self.no_slot[index(lane)] = Some((now.mono.plus(ms), refused));
-        if lane == Lane::Edit && refused.why != Why::Reserve {
+        if refused.why == Why::Paused {
+            self.no_slot = [self.no_slot[index(lane)]; 2];
+        }
+        if lane == Lane::Edit {
             self.no_slot[index(Lane::Bulk)] = self.no_slot[index(lane)];
         }
     }
@@ -225,6 +228,13 @@ impl Gates {
     pub fn health(&self, now: Now) -> HubHealth {
         if let Some(shut) = self.shut.as_ref().filter(|shut| shut.until.is_none_or(|until| until > now.mono)) {
             return shut.health.clone();
+        }
+        // Another process, or the run before this one, was told to wait.
+        if let Some((_, refused)) =
+            self.no_slot[index(Lane::Edit)].filter(|(until, refused)| *until > now.mono && refused.why == Why::Paused)
+        {
+            let reason = Some("the hub answered that its limits are used up (429)".to_owned());
+            return HubHealth { state: HubState::Paused, reason, until: Some(refused.at) };
         }
         match self.unreachable.as_ref().filter(|_| self.breaker.is_open()) {
             Some((_, why)) => {
