@@ -561,3 +561,20 @@ fn trace_b12_a_lost_state_on_a_hub_that_normalises_meets_without_conflict() {
     assert_eq!(w.version("p1"), Some(1));
     assert!(w.is_in_step("p1.md"));
 }
+
+#[test]
+fn trace_b13_a_doubt_about_a_file_that_is_gone_stands_the_same_after_a_restart() {
+    let mut w = three();
+    w.edit("p1.md", "B");
+    at_write(&mut w);
+    w.publishes("p1", "X");
+    w.lose();
+    w.remove("p1.md");
+    w.settle();
+    let before = w.state("p1.md");
+    assert_eq!(before.0, State::Orphaned);
+    w.forget_requests();
+    w.restart(Mode::Daemon);
+    w.settle();
+    assert_eq!((w.state("p1.md"), w.requests()), (before, (0, 0)));
+}
