@@ -82,9 +82,10 @@ fn a_crash_between_write_and_answer_costs_one_look() {
 #[test]
 fn a_page_that_always_fails_is_failed_and_delays_no_other() {
     let mut w = many(3, Mode::Daemon, Policy::default(), Settings::default());
-    w.write_fates.extend(std::iter::repeat_n(Fate::Gateway(500), 20));
+    w.write_fates.extend(std::iter::repeat_n(Fate::Gateway(500), 200));
     w.edit("p0.md", "B");
     w.run(600_000);
+    assert!((8..=15).contains(&w.requests().1), "{:?}", w.requests());
     assert_eq!(w.state("p0.md").0, State::Failed);
     assert!(w.report("p0.md").attempts >= 8);
     w.write_fates.clear();
@@ -94,6 +95,18 @@ fn a_page_that_always_fails_is_failed_and_delays_no_other() {
     w.run(1_000_000);
     assert!(w.is_in_step("p0.md"), "{:?}", w.report("p0.md"));
     assert_eq!(w.live_text("p0").as_deref(), Some("B"));
+}
+
+#[test]
+fn a_page_whose_looks_fail_backs_off() {
+    let mut w = many(2, Mode::Daemon, Policy::default(), Settings::default());
+    w.fates.extend(std::iter::repeat_n(Fate::Gateway(500), 5));
+    w.edit("p0.md", "B");
+    w.run(7_000);
+    assert!((3..=4).contains(&w.requests().0), "{:?}", w.asked());
+    assert_eq!(w.state("p0.md"), (State::Pending, Some(Code::ServerError)));
+    w.settle();
+    assert!(w.is_in_step("p0.md"));
 }
 
 #[test]

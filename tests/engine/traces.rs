@@ -279,6 +279,58 @@ fn trace_a8_and_neither_does_the_list_outweigh_a_newer_look() {
 }
 
 #[test]
+fn trace_a8_a_list_from_before_our_write_is_no_drift_after_it() {
+    let mut w = three();
+    w.edit("p1.md", "B");
+    w.settle();
+    w.run(100_000);
+    w.edit("p1.md", "C");
+    at_write(&mut w);
+    drift_check_is_due(&mut w);
+    w.grant();
+    w.apply_nth(1);
+    w.apply();
+    w.answer();
+    w.answer();
+    w.forget_requests();
+    w.settle();
+    assert!(w.is_in_step("p1.md"), "{:?}", w.report("p1.md"));
+    assert_eq!(w.requests(), (0, 0));
+}
+
+#[test]
+fn trace_a8_a_row_from_after_our_write_outlives_its_answer() {
+    let mut w = three();
+    w.edit("p1.md", "B");
+    at_write(&mut w);
+    w.apply();
+    w.publishes("p1", "X");
+    drift_check_is_due(&mut w);
+    w.grant();
+    w.apply_nth(1);
+    w.answer_nth(1);
+    w.answer();
+    w.settle();
+    assert_eq!(w.state("p1.md").0, State::Drifted);
+}
+
+#[test]
+fn the_next_list_begins_half_a_minute_before_the_last_and_never_after_its_newest_row() {
+    let mut w = three();
+    let listed = |w: &mut World| {
+        drift_check_is_due(w);
+        w.settle();
+        w.run(1_000);
+        w.memory().marks.watermark.unwrap().0 / 1_000
+    };
+    let touched = w.time;
+    w.publishes("p1", "X");
+    assert!(listed(&mut w) <= w.time - 30_000);
+    w.run(600_000);
+    assert!((touched..touched + 10).contains(&listed(&mut w)));
+}
+
+#[test]
 fn trace_a8_rows_of_pages_without_common_ground_are_kept() {
     let mut w = three();
     w.page("q", "", sandbox::Status::Draft);
@@ -560,4 +612,21 @@ fn trace_b12_a_lost_state_on_a_hub_that_normalises_meets_without_conflict() {
     w.settle();
     assert_eq!(w.version("p1"), Some(1));
     assert!(w.is_in_step("p1.md"));
+}
+
+#[test]
+fn trace_b13_a_doubt_about_a_file_that_is_gone_stands_the_same_after_a_restart() {
+    let mut w = three();
+    w.edit("p1.md", "B");
+    at_write(&mut w);
+    w.publishes("p1", "X");
+    w.lose();
+    w.remove("p1.md");
+    w.settle();
+    let before = w.state("p1.md");
+    assert_eq!(before.0, State::Orphaned);
+    w.forget_requests();
+    w.restart(Mode::Daemon);
+    w.settle();
+    assert_eq!((w.state("p1.md"), w.requests()), (before, (0, 0)));
 }

@@ -45,7 +45,14 @@ impl Watch {
             self.restored(id, at);
         }
         if let Act::Publish { content, .. } | Act::SaveDraft { content, .. } = act {
-            self.foreign.entry(id.to_owned()).or_default().insert(content.clone(), at);
+            self.wrote(id, content, at);
+        }
+    }
+
+    /// Somebody else wrote a text. Those that begin with X or Y are theirs alone: no document ever says them first.
+    pub fn wrote(&mut self, id: &str, content: &str, at: i64) {
+        if content.starts_with(['X', 'Y']) {
+            self.foreign.entry(id.to_owned()).or_default().insert(content.to_owned(), at);
         }
     }
 
@@ -64,15 +71,6 @@ impl Watch {
             per_minute == 0 || self.spent.len() <= per_minute as usize,
             "more than {per_minute} requests in a minute"
         );
-    }
-
-    /// Both sides say the same: that text is nobody's alone any more.
-    pub fn agree(&mut self, page: Option<&sandbox::Page>, body: &str) {
-        let Some(page) = page else { return };
-        let draft = page.draft.as_ref().and_then(|draft| draft.content.as_deref());
-        if page.content() == Some(body) || draft == Some(body) {
-            self.ours.insert((page.id.clone(), body.to_owned()));
-        }
     }
 
     /// A process knows only what it looked at itself.

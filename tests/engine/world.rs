@@ -247,6 +247,7 @@ impl World {
             owner: sandbox::Owner::Colleague,
             ..NewPage::default()
         };
+        self.watch.wrote(id, body, self.time);
         self.hub.add_page(self.hub_time(), new);
         self.tick(1);
     }
@@ -260,9 +261,6 @@ impl World {
     pub fn try_colleague(&mut self, id: &str, act: Act) -> Result<(), sandbox::ActError> {
         self.hub.colleague(self.hub_time(), id, act.clone())?;
         self.watch.colleague(id, &act, self.time);
-        for doc in self.folder.values().filter(|doc| doc.id.as_str() == id) {
-            self.watch.agree(self.hub.page(id), &doc.body);
-        }
         Ok(())
     }
 
@@ -330,7 +328,6 @@ impl World {
     /// A document is saved; nobody has noticed yet.
     pub fn write_file(&mut self, path: &str, doc: Doc) {
         self.trace.push(format!("save {path} {:?} {:?}", doc.body, doc.status));
-        self.watch.agree(self.hub.page(doc.id.as_str()), &doc.body);
         self.folder.insert(path.to_owned(), doc);
     }
 
