@@ -7,7 +7,7 @@ use hubsync::policy::Policy;
 use hubsync::reason::{Code, State};
 use hubsync::sandbox::Settings;
 
-use super::world::{Doc, Fate, SYNC, World, many, met};
+use super::world::{Doc, Fate, SYNC, many, met};
 
 #[test]
 fn a_lost_answer_costs_one_look_and_publishes_nothing_twice() {

@@ -102,7 +102,7 @@ fn fields_that_only_we_changed_are_sent_while_the_others_drift() {
     w.save("p1.md", Doc::published("p1", "A").in_folders(&["Ours"]));
     w.settle();
     w.run(100_000);
-    w.files("p1", &[theirs.clone()]);
+    w.files("p1", std::slice::from_ref(&theirs));
     w.edit("p1.md", "B");
     w.settle();
     assert_eq!(w.live_text("p1").as_deref(), Some("B"));
@@ -126,7 +126,7 @@ fn folders_that_differ_alone_are_sent_alone_and_without_a_status() {
 fn fields_that_are_not_managed_are_never_sent_and_their_changes_are_no_drift() {
     let mut w = met("A");
     let folder = w.hub.add_folder(w.hub_time(), "Theirs", None);
-    w.files("p1", &[folder.clone()]);
+    w.files("p1", std::slice::from_ref(&folder));
     w.run(1_801_000);
     assert!(w.is_in_step("p1.md"));
     w.edit("p1.md", "B");

@@ -134,7 +134,7 @@ fn near_misses_of_our_keys() {
     assert_eq!(suggested(&file), ["status"]);
     let fine = "tags: [a]\ndate: 2024-01-15\ndraft: false\nprivate: false\nid: 7\ntype: note\nsource: https://example.com/a\nAuthor: x\n";
     assert_eq!(warnings(fine), [""; 0]);
-    assert_eq!(warnings("folders: [a]\nfolder: b\n"), [""; 0], "the right key is there");
+    assert_eq!(warnings("folders: [a]\nfolder: b\n"), ["near_miss"], "also beside the right key");
     assert_eq!(warnings("skills: [a]\nsources: [b]\nstatus: draft\nsync: true\n"), [""; 0]);
 }
 
