@@ -6,7 +6,7 @@ use tokio::sync::mpsc::channel;
 
 use crate::cli::Exit;
 use crate::commands::opening::{self, Opened};
-use crate::config::{Config, Poll, duration};
+use crate::config::{Config, duration};
 use crate::daemon::event_loop::{self, Telling, Tree};
 use crate::daemon::signals::Signals;
 use crate::engine::change::{HubHealth, HubState, LogEntry, LogEvent};
@@ -50,11 +50,7 @@ pub async fn keep(config: &Config, opened: Opened, mut signals: Signals, telling
         debounce: duration::millis(config.watch.debounce),
         max_delay: duration::millis(config.watch.max_delay),
         rescan: duration::millis(config.watch.rescan),
-        poll: match config.watch.poll {
-            Poll::Auto => settle::Poll::Auto,
-            Poll::Never => settle::Poll::Never,
-            Poll::Always => settle::Poll::Always,
-        },
+        poll: config.watch.poll,
     };
     tracing::info!(root = %Shown::path(&config.root), hub = %Shown::new(config.hub.url.as_str()), "hubsync runs");
     tokio::spawn(settle::run(options, folder, tell_rounds, orders));

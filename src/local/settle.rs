@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::Instant;
 
+use crate::config::Poll;
 use crate::engine::settled::{Found, RootHealth, Settled};
 use crate::local::folder::{Folder, Round};
 use crate::local::index::Quiet;
@@ -38,17 +39,6 @@ pub struct Options {
     pub rescan: u64,
     /// `watch.poll`.
     pub poll: Poll,
-}
-
-/// Whether the root is compared every few seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Poll {
-    /// Where events can't be relied on.
-    Auto,
-    /// Never.
-    Never,
-    /// Always.
-    Always,
 }
 
 /// What the event loop asks of the task.

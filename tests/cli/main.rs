@@ -1,0 +1,18 @@
+//! The program as its users meet it: exit codes, JSON, what is said, what reaches the hub, what is left on the disk. Each test
+//! runs the real binary against a stand-in hub on loopback.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on should fail")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests of processes need files, clocks and processes"
+)]
+#![allow(missing_docs, reason = "the names of tests are their documentation")]
+
+mod crashes;
+mod daemon;
+mod demo;
+mod documents;
+mod exit_codes;
+mod json;
+mod place;
+mod private;
