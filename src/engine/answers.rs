@@ -167,6 +167,8 @@ impl Engine {
                 self.names_run = None;
                 self.list_failures = 0;
                 self.names = names;
+                // Who asked for them meanwhile is served as well.
+                self.names_wanted.retain(|kind| !kinds.contains(kind));
                 self.names_read.extend(kinds.into_iter().map(|kind| (kind, now.mono)));
                 self.unsaved.names = Freshness::New;
                 self.unsaved.touch(now.mono);

@@ -108,3 +108,18 @@ fn a_failing_table_of_names_is_read_again_later() {
     w.settle();
     assert!(w.is_in_step("p1.md"), "{:?}", w.report("p1.md"));
 }
+
+#[test]
+fn a_table_that_is_being_read_serves_those_who_ask_meanwhile() {
+    let mut w = World::new();
+    w.hub.add_folder(w.hub_time(), "Sales", None);
+    for id in ["p1", "p2"] {
+        w.live(id, "A");
+    }
+    w.save("p1.md", Doc::published("p1", "A").in_folders(&["Sales"]));
+    w.grant();
+    w.save("p2.md", Doc::published("p2", "A").in_folders(&["Sales"]));
+    w.settle();
+    assert_eq!(w.asked().iter().filter(|asked| *asked == "GET folders").count(), 1, "{:?}", w.asked());
+    assert!(w.is_in_step("p1.md") && w.is_in_step("p2.md"));
+}
