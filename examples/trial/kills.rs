@@ -9,8 +9,6 @@ use crate::hub::{Budget, Mark, Place};
 use crate::numbered;
 use crate::report::Report;
 
-/// What a doubt waits for after a start, before it is looked up: some of the kills fall into that.
-const DOUBT: Duration = Duration::from_secs(5);
 /// The hub takes its time, so that requests are under way when the kill comes.
 const SLOW: &[&str] = &["PATCH/delay-before=20:0.5", "delay-after=20:1"];
 
@@ -29,7 +27,12 @@ pub fn run(times: usize, pages: usize, seed: u64) -> Outcome<Report> {
         text += 1;
         numbered::write_all(&place, pages, text)?;
         let running = if kills % 2 == 0 { place.start(&["sync", "--no-progress"])? } else { place.start(&["run"])? };
-        thread::sleep(moment(&mut dice, first.took));
+        // In the middle: when some pages have their new text and others don't.
+        let reached = dice.usize(1..pages.max(2));
+        place.wait("some pages have their new text", || {
+            Ok((numbered::showing(&place, pages, text) >= reached).then_some(()))
+        })?;
+        thread::sleep(Duration::from_millis(dice.u64(0..20)));
         if running.kill()? {
             kills += 1;
             let shown = numbered::showing(&place, pages, text);
@@ -60,12 +63,6 @@ pub fn run(times: usize, pages: usize, seed: u64) -> Outcome<Report> {
     report.promise("the trial proves something", idle.into_iter().collect());
     place.close()?;
     Ok(report)
-}
-
-/// While the pages are sent, or about when doubts are looked up.
-fn moment(dice: &mut fastrand::Rng, sending: Duration) -> Duration {
-    let within = sending.mul_f64(dice.f64());
-    if dice.u8(0..3) == 0 { DOUBT + within } else { within }
 }
 
 /// What the hub was asked; counted piece by piece, because its log forgets.
