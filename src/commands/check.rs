@@ -15,6 +15,7 @@ use crate::local::Quiet;
 use crate::local::folder::Folder;
 use crate::local::patterns::Patterns;
 use crate::local::read;
+use crate::output::escape;
 use crate::output::{Console, Located, Severity, Shown, caret};
 use crate::page::DocPath;
 use crate::policy::{Policy, Rules};
@@ -134,7 +135,7 @@ impl Findings {
         let text = match format {
             CheckFormat::Json => {
                 let all: Vec<&Finding> = self.all.iter().map(|(finding, _)| finding).collect();
-                serde_json::to_string_pretty(&all).map_err(io::Error::other)? + "\n"
+                escape::in_json(&(serde_json::to_string_pretty(&all).map_err(io::Error::other)? + "\n"))
             }
             CheckFormat::Github => {
                 self.all.iter().map(|(finding, _)| github(finding, &seen_from(here, root, &finding.path))).collect()

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{self, Exit};
 use crate::config::{ConfigError, Loaded};
+use crate::output::escape;
 
 /// Prints the configuration to `out`.
 ///
@@ -16,8 +17,7 @@ pub fn run(args: &cli::Config, loaded: &Loaded, out: &mut impl Write) -> io::Res
     if args.json {
         let entry = |line: Line| (line.key.to_owned(), json!({ "value": line.value, "origin": line.origin }));
         let all: Map<String, Value> = lines.into_iter().map(entry).collect();
-        serde_json::to_writer_pretty(&mut *out, &all)?;
-        writeln!(out)?;
+        writeln!(out, "{}", escape::in_json(&serde_json::to_string_pretty(&all)?))?;
         return Ok(Exit::Ok);
     }
     let shown: Vec<(String, String)> =

@@ -76,8 +76,12 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, String> {
         ));
     }
     let mut store = opened.store;
-    let loaded = store.load().map_err(|error| error.to_string())?;
+    let mut loaded = store.load().map_err(|error| error.to_string())?;
     let hub = hub_key(config, &key);
+    if loaded.budget_of.is_some_and(|before| before != hub.0) {
+        // What another hub or key did not find may be there with this one.
+        loaded.pages.iter_mut().for_each(|(_, _, record)| record.absent = None);
+    }
     store.set_budget_of(hub.0).map_err(|error| error.to_string())?;
     let files = store.files().map_err(|error| error.to_string())?;
     let mut ledger = Ledger::open(config.ledger_path(), hub, limits(config)).map_err(|error| error.to_string())?;

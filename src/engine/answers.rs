@@ -21,7 +21,7 @@ use super::unsaved::Freshness;
 use super::{Effect, Engine, Id, ListWanted};
 
 /// From so many pages that are not found on, more than are found, the key is another workspace's.
-const MOSTLY_ABSENT: usize = 5;
+pub const MOSTLY_ABSENT: usize = 5;
 
 /// A file that changed right before it was sent is settled anew; should nobody say so, it is tried again after so long, in
 /// milliseconds.
@@ -89,18 +89,20 @@ impl Engine {
                 "the hub refuses the API key (401); nothing is sent until its source holds another one",
             ),
             Outcome::Forbidden { message } => self.gates.shut(now, ShutWhy::Forbidden, None, message),
+            Outcome::NotTheHub { message } => self.gates.shut(now, ShutWhy::NotTheHub, None, message),
             Outcome::Redirected { message } => self.gates.shut(now, ShutWhy::Redirected, None, message),
             _ => {}
         }
     }
 
     fn list_answered(&mut self, now: Now, answer: Answer, outcome: Outcome) {
+        let why = why(&outcome);
         let read = match (outcome, answer.body) {
             (Outcome::Done, AnswerBody::Rows(listed)) => match &mut self.list {
                 Some(list) => list.take(listed, answer.sent.mono, answer.date),
                 None => return,
             },
-            (Outcome::Pause { .. } | Outcome::Unauthorized(_) | Outcome::Unreachable { .. }, _) => {
+            (outcome, _) if is_gated(&outcome) => {
                 // Nothing was read; the gates say when to go on, and whoever steps us whether to wait for it.
                 self.list = None;
                 return;
@@ -112,6 +114,7 @@ impl Engine {
             Read::Complete(complete) => self.listed(now, complete),
             Read::Failed => {
                 self.list = None;
+                self.gates.list_failed(now.mono, &why);
                 self.list_failures = self.list_failures.saturating_add(1);
                 let ms = Backoff::HUB.delay(self.list_failures, self.setting.jitter);
                 self.list_retry = Some(now.mono.plus(ms));
@@ -123,6 +126,7 @@ impl Engine {
     fn listed(&mut self, now: Now, complete: Complete) {
         let Complete { rows, as_of, watermark } = complete;
         (self.list, self.list_wanted, self.list_failures) = (None, ListWanted::No, 0);
+        self.gates.list_read();
         let listed: std::collections::BTreeMap<&PageId, &Row> = rows.iter().map(|row| (&row.id, row)).collect();
         let mut again = Vec::new();
         for (id, entry) in &mut self.entries {
@@ -155,10 +159,11 @@ impl Engine {
     }
 
     fn names_answered(&mut self, now: Now, answer: Answer, outcome: Outcome) {
+        let why = why(&outcome);
         let read = match (&mut self.names_run, outcome) {
             (Some(run), Outcome::Done) => run.take(answer.body, answer.sent.mono, now.wall),
             (None, _) => return,
-            (Some(_), Outcome::Pause { .. } | Outcome::Unauthorized(_) | Outcome::Unreachable { .. }) => return,
+            (Some(_), outcome) if is_gated(&outcome) => return,
             (Some(_), _) => Read::Failed,
         };
         match read {
@@ -166,6 +171,7 @@ impl Engine {
             Read::Complete((names, kinds)) => {
                 self.names_run = None;
                 self.list_failures = 0;
+                self.gates.list_read();
                 self.names = names;
                 // Who asked for them meanwhile is served as well.
                 self.names_wanted.retain(|kind| !kinds.contains(kind));
@@ -178,6 +184,7 @@ impl Engine {
                 }
             }
             Read::Failed => {
+                self.gates.list_failed(now.mono, &why);
                 // Begun again after a while: the pages that wait for it still say which tables they want.
                 self.names_run = None;
                 self.list_failures = self.list_failures.saturating_add(1);
@@ -410,4 +417,27 @@ fn row_of(page: &Page) -> Row {
         folders: page.lists.folders.clone().unwrap_or_default(),
         skills: page.lists.skills.clone().unwrap_or_default(),
     }
+}
+
+/// Why a list could not be read, in words.
+fn why(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Retry { message, .. } | Outcome::InDoubt { message, .. } | Outcome::Rejected { message, .. } => {
+            message.clone()
+        }
+        _ => "the list of pages shifts while it is read".to_owned(),
+    }
+}
+
+/// Whether the gates know when to go on, so that a list is not begun again by itself.
+fn is_gated(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Pause { .. }
+            | Outcome::Unauthorized(_)
+            | Outcome::Forbidden { .. }
+            | Outcome::Redirected { .. }
+            | Outcome::NotTheHub { .. }
+            | Outcome::Unreachable { .. }
+    )
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::gates::ShutWhy;
 use crate::page::{DocPath, PageId, Side, Stamp, Text, Wall};
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
@@ -62,6 +63,9 @@ pub struct HubHealth {
     pub reason: Option<String>,
     /// Until when, where that is known.
     pub until: Option<Wall>,
+    /// What shut it, so that `status` ends as the run did that met it.
+    #[serde(default)]
+    pub why: Option<ShutWhy>,
 }
 
 /// The contract's words for how the hub stands.

@@ -1,6 +1,8 @@
 //! When requests may go: the hub's pauses, its refusals, the quotas' "not until", the breaker. Pure; the engine asks before
 //! it takes a slot, and tells it all that came back.
 
+use serde::{Deserialize, Serialize};
+
 use crate::pace::breaker::{Breaker, Event, ProbeEnd, Verdict};
 use crate::pace::quota::{Lane, NotUntil, Why};
 use crate::page::{Mono, Now, Wall};
@@ -22,6 +24,8 @@ pub(super) struct Gates {
     no_slot: [Option<(Mono, NotUntil)>; 2],
     unnamed: u32,
     unreachable: Option<(Mono, String)>,
+    /// Lists can't be read, since this. Apart from the breaker: a page that answers closes that, and says nothing of lists.
+    unlisted: Option<(Mono, String)>,
 }
 
 /// The hub is shut for us.
@@ -34,7 +38,8 @@ struct Shut {
 }
 
 /// Why nothing may be sent at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ShutWhy {
     /// 429.
     TooMany,
@@ -44,6 +49,8 @@ pub enum ShutWhy {
     Forbidden,
     /// Most pages are not found: another workspace, or its key.
     MostlyAbsent,
+    /// 404 to a list: whatever answers there, it is not the hub.
+    NotTheHub,
     /// 3xx.
     Redirected,
     /// Our own state can't be written.
@@ -87,7 +94,14 @@ pub enum WaitsOn {
 
 impl Gates {
     pub fn new(jitter: f64) -> Self {
-        Self { breaker: Breaker::new(jitter), shut: None, no_slot: [None, None], unnamed: 0, unreachable: None }
+        Self {
+            breaker: Breaker::new(jitter),
+            shut: None,
+            no_slot: [None, None],
+            unnamed: 0,
+            unreachable: None,
+            unlisted: None,
+        }
     }
 
     /// Whether a request of this lane may be asked for. `Probe` takes the breaker's probe.
@@ -142,6 +156,21 @@ impl Gates {
         }
     }
 
+    /// A list could not be read.
+    pub fn list_failed(&mut self, now: Mono, why: &str) {
+        self.unlisted = Some((self.unlisted.as_ref().map_or(now, |(since, _)| *since), why.to_owned()));
+    }
+
+    /// A list was read whole.
+    pub fn list_read(&mut self) {
+        self.unlisted = None;
+    }
+
+    /// Since when lists can't be read.
+    pub fn unlisted_since(&self) -> Option<Mono> {
+        self.unlisted.as_ref().map(|(since, _)| *since)
+    }
+
     /// Keeps the words of the last failure for the report.
     pub fn unreachable_because(&mut self, now: Mono, why: &str) {
         self.unreachable = Some((self.unreachable.as_ref().map_or(now, |(since, _)| *since), why.to_owned()));
@@ -166,6 +195,7 @@ impl Gates {
             ShutWhy::TooMany
             | ShutWhy::Forbidden
             | ShutWhy::MostlyAbsent
+            | ShutWhy::NotTheHub
             | ShutWhy::Redirected
             | ShutWhy::StateBroken => (HubState::Paused, Some(for_ms.unwrap_or(ASK_AGAIN_MS))),
         };
@@ -175,7 +205,7 @@ impl Gates {
             return;
         }
         let wall = until.and_then(|ms| i64::try_from(ms).ok()).map(|ms| now.wall.plus(ms));
-        let health = HubHealth { state, reason: Some(reason.to_owned()), until: wall };
+        let health = HubHealth { state, reason: Some(reason.to_owned()), until: wall, why: Some(why) };
         self.shut = Some(Shut { why, until: until.map(|ms| now.mono.plus(ms)), health });
     }
 
@@ -212,7 +242,11 @@ impl Gates {
             let reason = Reason::new(Code::HubUnreachable, format!("the hub can't be reached: {why}"));
             // A probe needs a slot, too.
             let until = self.breaker.wakeup().map(|at| no_slot.map_or(at, |(slot, _)| at.max(slot)));
-            return Some(Waits { on: WaitsOn::Unreachable(*since), until, reason });
+            return Some(Waits {
+                on: WaitsOn::Unreachable(self.unlisted_since().map_or(*since, |unlisted| unlisted.min(*since))),
+                until,
+                reason,
+            });
         }
         let (until, refused) = no_slot?;
         let (on, words) = match refused.why {
@@ -234,14 +268,20 @@ impl Gates {
             self.no_slot[index(Lane::Edit)].filter(|(until, refused)| *until > now.mono && refused.why == Why::Paused)
         {
             let reason = Some("the hub answered that its limits are used up (429)".to_owned());
-            return HubHealth { state: HubState::Paused, reason, until: Some(refused.at) };
+            return HubHealth { state: HubState::Paused, reason, until: Some(refused.at), why: Some(ShutWhy::TooMany) };
         }
         match self.unreachable.as_ref().filter(|_| self.breaker.is_open()) {
             Some((_, why)) => {
                 let until = self.breaker.wakeup().map(|at| wall_of(now, at));
-                HubHealth { state: HubState::Unreachable, reason: Some(why.clone()), until }
+                HubHealth { state: HubState::Unreachable, reason: Some(why.clone()), until, why: None }
             }
-            None => HubHealth::default(),
+            None => match &self.unlisted {
+                Some((_, why)) => {
+                    let reason = Some(why.clone());
+                    HubHealth { state: HubState::Unreachable, reason, until: None, why: None }
+                }
+                None => HubHealth::default(),
+            },
         }
     }
 }
@@ -255,5 +295,28 @@ fn index(lane: Lane) -> usize {
     match lane {
         Lane::Edit => 0,
         Lane::Bulk => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_answers_does_not_hide_that_lists_fail() {
+        let mut gates = Gates::new(0.5);
+        let at = |ms| Now { mono: Mono(ms), wall: Wall(0) };
+        gates.list_failed(Mono(1_000), "500");
+        gates.record(Mono(1_000), Event::ListFailed);
+        gates.record(Mono(2_000), Event::Probe(ProbeEnd::Answered));
+        gates.list_failed(Mono(9_000), "500");
+        gates.record(Mono(9_000), Event::ListFailed);
+        assert_eq!(gates.unlisted_since(), Some(Mono(1_000)), "a sync's patience counts from the first failure");
+        let on = gates.waits(Mono(9_001), Lane::Edit).map(|waits| waits.on);
+        assert_eq!(on, Some(WaitsOn::Unreachable(Mono(1_000))));
+        gates.record(Mono(10_000), Event::Answered);
+        assert_eq!(gates.health(at(10_000)).state, HubState::Unreachable, "a look that can't be made is not in step");
+        gates.list_read();
+        assert_eq!(gates.health(at(10_000)), HubHealth::default());
     }
 }

@@ -42,6 +42,7 @@ use settled::{RootHealth, Settled};
 use spend::{Job, Slot};
 use unsaved::Unsaved;
 
+pub use answers::MOSTLY_ABSENT;
 pub use entry::{Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};

@@ -58,6 +58,11 @@ pub enum Outcome {
         /// Cause and cure.
         message: String,
     },
+    /// Nothing was read: what answers there doesn't know the hub's lists.
+    NotTheHub {
+        /// Cause and cure.
+        message: String,
+    },
     /// No connection was made: nothing was sent, its slot of the budget is free again.
     Unreachable {
         /// Cause and cure.
@@ -86,10 +91,9 @@ pub fn outcome(request: &Request, answer: &Answer) -> Outcome {
         | AnswerBody::Skills(_)
         | AnswerBody::Sources(_) => garbled(request, "it answers another question than the one that was asked"),
         AnswerBody::NotFound if is_about_one_page(request) => Outcome::Absent,
-        AnswerBody::NotFound => Outcome::Retry {
-            code: Code::ServerError,
-            message: "the hub does not know its own list (404): check hub.url".to_owned(),
-        },
+        AnswerBody::NotFound => {
+            Outcome::NotTheHub { message: "the hub does not know its own list (404): check hub.url".to_owned() }
+        }
         AnswerBody::Rejected { status, code, message } => rejected(request, *status, code.as_deref(), message),
         AnswerBody::RateLimited { retry_after } => {
             Outcome::Pause { for_ms: *retry_after, message: rate_limited(*retry_after) }
@@ -105,11 +109,9 @@ pub fn outcome(request: &Request, answer: &Answer) -> Outcome {
             format!("the hub has a fault of its own ({status}); it is tried again by itself"),
         ),
         AnswerBody::Garbled { what } => garbled(request, what),
-        AnswerBody::Unsent { why } => Outcome::Unreachable {
-            message: format!(
-                "the hub can't be reached: {why}; check the network and hub.url (`hubsync doctor` tells more)"
-            ),
-        },
+        AnswerBody::Unsent { why } => {
+            Outcome::Unreachable { message: format!("the hub can't be reached: {why}; check the network and hub.url") }
+        }
         AnswerBody::Lost { why } => failed(
             request,
             Code::HubUnreachable,

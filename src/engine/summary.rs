@@ -135,7 +135,8 @@ impl Engine {
         if wants && self.list_retry.is_none() {
             return Rest::Busy;
         }
-        Rest::Waiting { until: self.wakeup(now), on: waits.map(|waits| waits.on) }
+        let unlisted = self.gates.unlisted_since().filter(|_| self.list_retry.is_some()).map(WaitsOn::Unreachable);
+        Rest::Waiting { until: self.wakeup(now), on: waits.map(|waits| waits.on).or(unlisted) }
     }
 
     /// The pages that came to stand otherwise since this was last asked.

@@ -62,6 +62,25 @@ pub(super) fn push(shown: &mut String, character: char) {
     }
 }
 
+/// Finished JSON in which nothing is left raw that a terminal could act on: it parses to the same value.
+#[must_use]
+pub fn in_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        // What is raw in finished JSON below 0x20 is its own white space.
+        if character >= ' ' && must_escape(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                // Writing into a `String` can't fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
 /// Whether a terminal would act on the character, show nothing for it, or turn the direction of what follows.
 ///
 /// Joiners are among them although Persian and some emoji use them: between Latin letters they make two names look alike.
@@ -135,6 +154,14 @@ mod tests {
             Just('\u{e0041}'),
         ];
         proptest::collection::vec(nasty, 0..700).prop_map(|characters| characters.into_iter().collect())
+    }
+
+    #[test]
+    fn json_says_the_same_without_a_raw_mark() {
+        let said = "a\u{9b}b\u{202e}\u{2066}\u{7f}\u{e0041} \u{1b}é💼\n";
+        let json = in_json(&serde_json::to_string_pretty(&[said]).unwrap());
+        assert!(!json.chars().any(|c| c != '\n' && must_escape(c)), "{json:?}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), [said]);
     }
 
     proptest! {

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::engine::change::{HubHealth, HubState};
 use crate::engine::settled::RootHealth;
-use crate::engine::{Counts, PageReport, ShutWhy, StillLive, Summary, WaitsOn};
-use crate::output::escape::Shown;
+use crate::engine::{Counts, MOSTLY_ABSENT, PageReport, ShutWhy, StillLive, Summary};
+use crate::output::escape::{self, Shown};
 use crate::page::Wall;
-use crate::reason::{Reason, State};
+use crate::reason::{Code, Reason, State};
 use crate::reconcile::step::RemoteDraft;
 
 /// All that `status` and `sync` report.
@@ -183,7 +183,7 @@ impl Report {
         // Plain data under our own names: it has no way to fail.
         let mut text = serde_json::to_string_pretty(&json).unwrap_or_default();
         text.push('\n');
-        text
+        escape::in_json(&text)
     }
 
     fn plan(&self) -> Vec<PlanJson<'_>> {
@@ -218,11 +218,9 @@ impl Report {
     /// How the run ends. A person beats later, and what can't be used beats both.
     pub fn verdict(&self, run: Run, strict: Strictness) -> Verdict {
         let counts = &self.summary.counts;
-        let shut = match self.summary.waits.as_ref().map(|waits| waits.on) {
-            Some(WaitsOn::Shut(why)) => Some(why),
-            _ => None,
-        };
-        let refused = matches!(shut, Some(ShutWhy::Unauthorized | ShutWhy::Forbidden | ShutWhy::MostlyAbsent));
+        let shut = self.hub.why;
+        let unusable = [ShutWhy::Unauthorized, ShutWhy::Forbidden, ShutWhy::MostlyAbsent, ShutWhy::NotTheHub];
+        let refused = shut.is_some_and(|why| unusable.contains(&why)) || self.mostly_absent();
         if refused || self.hub.state == HubState::Unauthorized || matches!(self.summary.root, RootHealth::Missing(_)) {
             return Verdict::Unusable;
         }
@@ -236,6 +234,14 @@ impl Report {
         }
         let later = counts.pending + counts.failed > 0 || self.hub.state != HubState::Ok;
         if later { Verdict::Later } else { Verdict::InStep }
+    }
+
+    /// Whether most pages are not found: the key or the address is that of another workspace (contract.md, exit code 2).
+    fn mostly_absent(&self) -> bool {
+        let pages = self.summary.pages.iter().filter(|page| page.page_id.is_some());
+        let absent = |page: &&PageReport| page.reason.as_ref().is_some_and(|reason| reason.code == Code::PageNotFound);
+        let (all, absent) = (pages.clone().count(), pages.filter(absent).count());
+        absent >= MOSTLY_ABSENT && absent * 2 > all
     }
 
     /// Lines for people: the hub and the root where something is wrong with them, pages that want something, counts.

@@ -69,10 +69,11 @@ fn only_one_keeps_a_state_and_a_root() {
 
 #[test]
 fn stop_means_stop_while_the_hub_never_answers() {
-    let place = Place::with(QUICK);
+    // Longer than we wait: it must not be the timeout that ends it.
+    let place = Place::with("watch:\n  debounce: 300ms\nhub:\n  url: URL\n  timeout: 5m\n");
     place.same(1);
     let daemon = place.daemon();
-    place.faults(&["GET/delay-before=60000:1"]);
+    place.faults(&["GET/delay-before=300000:1"]);
     place.doc("p0", "New.\n");
     until("a request is under way", || {
         place.json(&["status", "--json"])["budget"]["minute"]["used"].as_u64() >= Some(2)

@@ -80,30 +80,3 @@ fn what_steers_a_terminal_never_reaches_it() {
         );
     }
 }
-
-#[test]
-fn a_page_that_the_hub_refuses_is_blocked_and_not_sent_again() {
-    let place = Place::new();
-    place.same(3);
-    place.run(&["sync"]).ends(0);
-    // A page may not be filed in a folder that is gone: the hub answers 400.
-    let now = hubsync::sandbox::server::clock();
-    let gone = place.hub.lock().model.add_folder(now, "Gone", None);
-    place.write("p0.md", "---\npage_id: p0\ntitle: p0\nstatus: published\nfolders: [Gone]\n---\nSame.\n");
-    place.doc("p1", "Good.\n");
-    place.run(&["sync", "--dry-run"]).ends(1);
-    let mut state = place.hub.lock().model.state().clone();
-    let text = serde_json::to_string(&state).unwrap().replace(&gone, "another-id");
-    state = serde_json::from_str(&text).unwrap();
-    place.hub.lock().model.set_state(state);
-    place.requests();
-    let ran = place.run(&["sync"]);
-    assert_eq!(place.content("p1"), "Good.\n", "{ran:?}");
-    let mut patches = 0;
-    for _ in 0..3 {
-        patches += place.requests().get("PATCH").copied().unwrap_or(0);
-        place.run(&["sync"]);
-    }
-    assert!(patches <= 3, "the good one, the refused one, and once more with the name read again: {patches}");
-    assert_eq!(place.requests().get("PATCH"), None);
-}

@@ -13,6 +13,8 @@ mod daemon;
 mod demo;
 mod documents;
 mod exit_codes;
+mod hubs;
 mod json;
 mod place;
 mod private;
+mod stub;

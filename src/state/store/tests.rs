@@ -81,7 +81,7 @@ fn what_was_committed_is_what_load_returns() {
     let marks = Marks { watermark: Some(Stamp(7)), listed_at: Some(AT) };
     let folder = Folder { id: "f".to_owned(), name: "Sales".to_owned(), parent: None };
     let names = Names { folders: Some(vec![folder]), read_at: Some(AT), ..Names::default() };
-    let hub = HubHealth { state: HubState::Paused, reason: Some("429".to_owned()), until: Some(AT) };
+    let hub = HubHealth { state: HubState::Paused, reason: Some("429".to_owned()), until: Some(AT), why: None };
     place.commit(&Change {
         marks: Some(marks),
         names: Some(names.clone()),
