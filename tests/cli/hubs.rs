@@ -1,5 +1,7 @@
 //! Hubs that refuse, point elsewhere or are none: what is sent, how `sync` ends, and that `status` ends the same.
 
+use hubsync::sandbox::NewPage;
+
 use crate::place::Place;
 use crate::stub::{Stub, error, nothing, page};
 
@@ -72,8 +74,11 @@ fn a_key_that_is_mended_meets_the_pages_again() {
         place.doc(&format!("p{n}"), "Text.\n");
     }
     place.run(&["sync"]).ends(2);
+    // The right workspace's pages were made long ago: no list of what was touched lately shows them.
+    let long_ago = hubsync::sandbox::Time(hubsync::sandbox::server::clock().0 - 86_400_000_000);
     for n in 0..6 {
-        place.page(&format!("p{n}"), "");
+        let new = NewPage { id: Some(format!("p{n}")), title: "T".to_owned(), ..NewPage::default() };
+        place.hub.lock().model.add_page(long_ago, new);
     }
     place.hub.lock().model.settings_mut().key = "exec_live_mended".to_owned();
     let mended = place.command(&["sync"]).env("EXEC_API_KEY", "exec_live_mended").output().unwrap();
