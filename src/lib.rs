@@ -25,4 +25,5 @@ pub mod policy;
 pub mod reason;
 pub mod reconcile;
 pub mod sandbox;
+pub mod simulation;
 pub mod state;

@@ -15,6 +15,7 @@ use crate::reconcile::doubt::doubted;
 use crate::reconcile::gone::gone;
 use crate::reconcile::page_record::PageRecord;
 use crate::reconcile::step::{Decision, Hold, Local, Look, Mark, NamesRead, Remote, Step};
+use crate::simulation;
 
 /// How long a look is good for a write, in milliseconds from when it was sent (contract.md, promise 1).
 pub const FRESH_MS: u64 = 60_000;
@@ -24,6 +25,12 @@ pub const IN_DOUBT_MS: u64 = 5_000;
 
 /// The step that follows from what is known.
 pub fn decide(local: Local<'_>, page: &PageRecord, remote: Remote<'_>, policy: &Policy, now: Now) -> Decision {
+    let decision = first_match(local, page, remote, policy, now);
+    simulation::count(decision.rule);
+    decision
+}
+
+fn first_match(local: Local<'_>, page: &PageRecord, remote: Remote<'_>, policy: &Policy, now: Now) -> Decision {
     if let Some(doubt) = &page.doubt {
         return doubted(doubt, page, remote, now);
     }

@@ -1,63 +1,16 @@
 //! What a test says and sees: documents that are saved, colleagues at the hub's pages, how everything stands.
 
-use hubsync::engine::settled::{Found, Settled};
+use std::collections::BTreeSet;
+
+use hubsync::engine::settled::{RootHealth, Settled};
 use hubsync::engine::{Input, Mode, PageReport, Summary, Writes};
 use hubsync::pace::quota::{Limits, Quota};
-use hubsync::page::{Authored, BodyPrint, Digest, DocPath, Named, PageId, Status};
+use hubsync::page::DocPath;
 use hubsync::policy::Policy;
 use hubsync::reason::{Code, State};
 use hubsync::sandbox::{self, Act, NewPage, Settings};
 
-use super::World;
-
-/// What a file says.
-#[derive(Clone, Debug)]
-pub struct Doc {
-    pub id: PageId,
-    pub title: Option<String>,
-    pub body: String,
-    pub status: Status,
-    pub named: Named,
-    /// What other tools keep in it: another value is another file with the same text.
-    pub other: u32,
-}
-
-impl Doc {
-    pub fn published(id: &str, body: &str) -> Self {
-        Self {
-            id: PageId::parse(id).unwrap(),
-            title: Some("T".to_owned()),
-            body: body.to_owned(),
-            status: Status::Published,
-            named: Named::default(),
-            other: 0,
-        }
-    }
-
-    pub fn draft(id: &str, body: &str) -> Self {
-        Self { status: Status::Draft, ..Self::published(id, body) }
-    }
-
-    pub fn in_folders(mut self, names: &[&str]) -> Self {
-        self.named.folders = Some(names.iter().map(|name| (*name).to_owned()).collect());
-        self
-    }
-
-    pub(super) fn source(&self) -> Digest {
-        Digest::of(format!("{self:?}"))
-    }
-
-    pub(super) fn authored(&self, policy: &Policy) -> Authored {
-        Authored {
-            source: self.source(),
-            rules: policy.rules.digest(),
-            title: self.title.clone(),
-            body: BodyPrint::of(&self.body),
-            status: self.status,
-            named: self.named.clone(),
-        }
-    }
-}
+use super::{Doc, Quiet, World};
 
 impl World {
     // ---- the hub
@@ -76,8 +29,8 @@ impl World {
             owner: sandbox::Owner::Colleague,
             ..NewPage::default()
         };
-        self.watch.wrote(id, body, self.time);
         self.hub.add_page(self.hub_time(), new);
+        self.watch.wrote(&self.hub, id, self.time);
         self.tick(1);
     }
 
@@ -89,7 +42,7 @@ impl World {
 
     pub fn try_colleague(&mut self, id: &str, act: Act) -> Result<(), sandbox::ActError> {
         self.hub.colleague(self.hub_time(), id, act.clone())?;
-        self.watch.colleague(id, &act, self.time);
+        self.watch.colleague(&self.hub, id, &act, self.time);
         Ok(())
     }
 
@@ -157,7 +110,7 @@ impl World {
     /// A document is saved; nobody has noticed yet.
     pub fn write_file(&mut self, path: &str, doc: Doc) {
         self.trace.push(format!("save {path} {:?} {:?}", doc.body, doc.status));
-        self.folder.insert(path.to_owned(), doc);
+        self.folder.write(self.now(), path, doc);
     }
 
     /// Another body for a document.
@@ -173,34 +126,42 @@ impl World {
     }
 
     pub fn remove(&mut self, path: &str) {
-        let doc = self.folder.remove(path).unwrap();
-        let gone = self.found_gone(path, doc.id);
-        self.handle(Input::Settled(vec![gone]));
+        self.folder.remove(path).expect("a document of the test");
+        self.tell(&[path]);
     }
 
-    fn found_gone(&self, path: &str, id: PageId) -> Settled {
-        Settled::Page { id, path: Self::doc_path(path), found: Found::Gone { since: self.now().wall } }
-    }
-
-    fn settled(&self, path: &str) -> Settled {
-        let doc = &self.folder[path];
-        let found = Found::Document(doc.authored(&self.policy));
-        Settled::Page { id: doc.id.clone(), path: Self::doc_path(path), found }
-    }
-
-    /// One round of these files.
+    /// One round of these files, which have come to rest.
     pub fn tell(&mut self, paths: &[&str]) {
-        let settled = paths.iter().map(|path| self.settled(path)).collect();
-        self.handle(Input::Settled(settled));
+        let paths: BTreeSet<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+        let round = self.folder.look(self.now(), Quiet::AtOnce, &paths);
+        self.round(round);
     }
 
     /// The whole folder is read, as at a start or a rescan.
     pub fn rescan(&mut self) {
-        let there: Vec<&PageId> = self.folder.values().map(|doc| &doc.id).collect();
-        let gone = self.disk.pages.iter().filter(|(id, _)| !there.contains(id));
-        let mut settled: Vec<Settled> =
-            gone.map(|(id, (path, _))| self.found_gone(&path.to_text(), id.clone())).collect();
-        settled.extend(self.folder.keys().map(|path| self.settled(path)));
+        let quiet = self.quiet();
+        let round = self.folder.scan(self.now(), quiet);
+        self.round(round);
+    }
+
+    /// What the watcher named and has come to rest is read; whether there was any.
+    pub fn notice(&mut self) -> bool {
+        let quiet = self.quiet();
+        let Some(round) = self.folder.due(self.now(), quiet) else { return false };
+        self.round(round);
+        true
+    }
+
+    fn quiet(&self) -> Quiet {
+        match self.setting.mode {
+            Mode::Daemon if self.patient => Quiet::For(i64::try_from(self.policy.debounce).unwrap()),
+            _ => Quiet::AtOnce,
+        }
+    }
+
+    fn round(&mut self, (health, settled): (RootHealth, Vec<Settled>)) {
+        self.root = health.clone();
+        self.handle(Input::Health(health));
         self.handle(Input::Settled(settled));
     }
 
@@ -249,7 +210,9 @@ pub fn met_with(policy: Policy, body: &str) -> World {
 /// `n` pages that have met their documents `p0.md` …
 pub fn many(n: usize, mode: Mode, policy: Policy, settings: Settings) -> World {
     let mut w = World::with(mode, policy, Settings { per_minute: 0, per_day: 0, ..Settings::default() });
-    w.quota = Quota::new(Limits { per_minute: 100_000, per_day: 100_000, reserved_for_edits: 0 });
+    let limits = Limits { per_minute: 100_000, per_day: 100_000, reserved_for_edits: 0 };
+    w.quota = Quota::new(limits);
+    w.watch.set_limits(limits);
     for i in 0..n {
         w.live(&format!("p{i}"), "A");
         w.write_file(&format!("p{i}.md"), Doc::published(&format!("p{i}"), "A"));
@@ -264,6 +227,7 @@ pub fn many(n: usize, mode: Mode, policy: Policy, settings: Settings) -> World {
         reserved_for_edits: settings.per_day / 10,
     };
     w.quota = Quota::new(limits);
+    w.watch.set_limits(limits);
     *w.hub.settings_mut() = settings;
     w.handle(Input::Tick);
     w.run(100_000);

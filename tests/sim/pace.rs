@@ -5,7 +5,8 @@ use hubsync::policy::Policy;
 use hubsync::reason::{Code, State};
 use hubsync::sandbox::Settings;
 
-use super::world::{Doc, Fate, SYNC, World, many, met};
+use super::network::Fate;
+use super::world::{Doc, SYNC, World, many, met};
 
 /// How long after an edit its page was published.
 fn takes(w: &mut World, body: &str) -> i64 {

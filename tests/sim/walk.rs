@@ -103,7 +103,7 @@ impl Walk {
             72..73 => self.passes(1_000_000, 2_000_000),
             73..86 => self.write(),
             86..96 => self.colleague(),
-            96..98 => self.w.disk_full = !self.w.disk_full,
+            96..98 => self.w.disk.full = !self.w.disk.full,
             _ => self.w.rescan(),
         }
     }
@@ -231,7 +231,7 @@ impl Walk {
     /// No faults any more; everything is noticed and carried out.
     fn heal(&mut self) {
         self.w.trace.push("heal".to_owned());
-        self.w.disk_full = false;
+        self.w.disk.full = false;
         self.w.rescan();
         self.w.settle();
         self.w.run(2 * 1_801_000);

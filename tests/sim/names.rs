@@ -103,7 +103,7 @@ fn more_than_a_hundred_folders_are_read_whole() {
 fn a_failing_table_of_names_is_read_again_later() {
     let mut w = met("A");
     w.hub.add_folder(w.hub_time(), "Sales", None);
-    w.fates.extend([super::world::Fate::Gateway(502), super::world::Fate::Cut]);
+    w.fates.extend([super::network::Fate::Gateway(502), super::network::Fate::Cut]);
     w.change("p1.md", |doc| doc.named.folders = Some(vec!["Sales".to_owned()]));
     w.settle();
     assert!(w.is_in_step("p1.md"), "{:?}", w.report("p1.md"));

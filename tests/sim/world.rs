@@ -8,56 +8,39 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hubsync::engine::change::{Backup, Change, LogEntry, Marks, PageChange};
-use hubsync::engine::request::{Answer, AnswerBody, KeySource, Request};
+use hubsync::engine::change::Change;
+use hubsync::engine::request::{Answer, AnswerBody, Request};
+use hubsync::engine::settled::RootHealth;
 use hubsync::engine::{Effect, Engine, Id, Input, Memory, Mode, Rest, Setting};
-use hubsync::hub::{api, response};
+use hubsync::hub::api;
+use hubsync::local::identity::{Home, Presence};
 use hubsync::pace::quota::{Lane, Limits, Quota, SlotId};
-use hubsync::page::{DocPath, Mono, Now, PageId, Stamp, Wall};
+use hubsync::page::{DocPath, Mono, Now, Stamp, Wall};
 use hubsync::policy::{ConflictCheck, Policy};
 use hubsync::sandbox::{self, Model, SANDBOX_KEY, Settings, Time};
 
 mod scene;
 
+use super::disk::{Disk, Tail};
+use super::folder::{Folder, Quiet};
+use super::network::Fate;
 use super::watch::Watch;
 
-pub use scene::{Doc, SYNC, many, met, met_with};
-
-/// What becomes of one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It is applied and its answer arrives.
-    Answered,
-    /// It is applied, then its connection ends.
-    AnswerLost,
-    /// Its connection ends, and it never arrives.
-    Cut,
-    /// Its connection ends, and it arrives so many milliseconds later.
-    Late(u64),
-    /// The connection is never made.
-    Unsent,
-    /// A gateway answers with this status; the hub never sees it.
-    Gateway(u16),
-    /// It is applied; then a gateway answers with this status.
-    AppliedGateway(u16),
-    /// 429 with so many seconds to wait.
-    Limited(i64),
-    /// 200 and a login page; the hub never sees it.
-    Portal,
-    /// The hub says that it will never take this.
-    Rejected,
-}
+pub use super::folder::Doc;
+pub use scene::{SYNC, many, met, met_with};
 
 /// A request under way.
 #[derive(Clone, Debug)]
 pub struct Flight {
     pub id: Id,
     pub request: Request,
-    sent: Now,
-    travels: sandbox::Request,
+    pub(super) sent: Now,
+    /// The same by the hub's clock.
+    pub(super) sent_at: i64,
+    pub(super) travels: sandbox::Request,
     /// When the look that a write rests on was evaluated.
-    looked: i64,
-    arrived: Option<sandbox::Response>,
+    pub(super) looked: i64,
+    pub(super) arrived: Option<sandbox::Response>,
 }
 
 impl Flight {
@@ -68,17 +51,29 @@ impl Flight {
     pub fn is_write(&self) -> bool {
         matches!(self.request, Request::Patch(_))
     }
+
+    /// The same, when its connection is dead and it arrives later.
+    fn late(&self, at: i64) -> Late {
+        Late { at, request: self.travels.clone(), looked: self.looked }
+    }
 }
 
-/// What is kept over a restart.
-#[derive(Clone, Debug, Default)]
-struct Disk {
-    pages: BTreeMap<PageId, (DocPath, String)>,
-    marks: String,
-    names: String,
-    hub: String,
+/// Whether the connection of a request still lives when it arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    InTime,
+    Late,
 }
 
+/// A request whose connection is dead, and that arrives all the same.
+#[derive(Clone, Debug)]
+pub(super) struct Late {
+    pub at: i64,
+    pub request: sandbox::Request,
+    pub looked: i64,
+}
+
+#[derive(Clone)]
 pub struct World {
     pub hub: Model,
     pub engine: Engine,
@@ -88,21 +83,20 @@ pub struct World {
     pub time: i64,
     /// How far our wall clock is ahead of the hub's.
     pub skew: i64,
+    /// How long our monotonic clock has stood still since the process began: the machine was suspended.
+    lag: i64,
     booted: i64,
-    pub folder: BTreeMap<String, Doc>,
-    disk: Disk,
-    pub disk_full: bool,
+    pub folder: Folder,
+    pub disk: Disk,
     pub stored: usize,
-    quota: Quota,
-    slots: BTreeMap<Id, SlotId>,
+    pub(super) quota: Quota,
+    pub(super) slots: BTreeMap<Id, SlotId>,
     taken: i64,
     pub reserves: VecDeque<(Id, Lane)>,
     pub stores: VecDeque<(Id, Box<Change>)>,
     pub flights: VecDeque<Flight>,
-    late: Vec<(i64, sandbox::Request, i64)>,
+    pub(super) late: Vec<Late>,
     pub rereads: Vec<DocPath>,
-    pub backups: Vec<Backup>,
-    pub log: Vec<LogEntry>,
     pub fates: VecDeque<Fate>,
     pub write_fates: VecDeque<Fate>,
     pub no_network: bool,
@@ -110,8 +104,13 @@ pub struct World {
     pub no_date: bool,
     pub key: String,
     pub key_source: String,
+    /// So many rows a page of a list, whatever is asked for; 0: as asked for.
+    pub rows: usize,
     pub watch: Watch,
     pub trace: Vec<String>,
+    pub root: RootHealth,
+    /// The daemon waits until files have come to rest, as it does; tests that save and tell need not.
+    pub patient: bool,
 }
 
 pub const START: i64 = 1_780_000_000_123;
@@ -128,8 +127,9 @@ impl World {
             per_day: settings.per_day,
             reserved_for_edits: settings.per_day / 10,
         };
-        let mut watch = Watch::default();
+        let mut watch = Watch::new(limits);
         watch.unchecked = policy.conflict_check == ConflictCheck::Off;
+        let folder = Folder::new(policy.rules.clone(), policy.debounce, policy.max_delay);
         Self {
             hub: Model::new(settings),
             engine: Engine::new(policy.clone(), setting.clone(), Memory::default()),
@@ -137,10 +137,10 @@ impl World {
             setting,
             time: START,
             skew: 0,
+            lag: 0,
             booted: START,
-            folder: BTreeMap::new(),
+            folder,
             disk: Disk::default(),
-            disk_full: false,
             stored: 0,
             quota: Quota::new(limits),
             slots: BTreeMap::new(),
@@ -150,23 +150,24 @@ impl World {
             flights: VecDeque::new(),
             late: Vec::new(),
             rereads: Vec::new(),
-            backups: Vec::new(),
-            log: Vec::new(),
             fates: VecDeque::new(),
             write_fates: VecDeque::new(),
             no_network: false,
             no_date: false,
             key: SANDBOX_KEY.to_owned(),
             key_source: SANDBOX_KEY.to_owned(),
+            rows: 0,
             watch,
             trace: Vec::new(),
+            root: RootHealth::Ok,
+            patient: false,
         }
     }
 
     // ---- clocks
 
     pub fn now(&self) -> Now {
-        let mono = Mono(u64::try_from(self.time - self.booted).unwrap());
+        let mono = Mono(u64::try_from(self.time - self.booted - self.lag).unwrap());
         Now { mono, wall: Wall(self.time + self.skew) }
     }
 
@@ -177,13 +178,42 @@ impl World {
     /// Time passes; what was on its way arrives.
     pub fn tick(&mut self, ms: i64) {
         let until = self.time + ms;
-        while let Some(at) = self.late.iter().map(|(at, ..)| *at).min().filter(|at| *at <= until) {
-            self.time = at.max(self.time);
-            let first = self.late.iter().position(|(due, ..)| *due == at).unwrap();
-            let (_, request, looked) = self.late.remove(first);
-            self.arrive(&request, looked);
+        while let Some(next) = self.late.iter().enumerate().min_by_key(|(_, late)| late.at).map(|(n, _)| n) {
+            if self.late[next].at > until {
+                break;
+            }
+            let late = self.late.remove(next);
+            self.time = late.at.max(self.time);
+            self.trace.push("a late one".to_owned());
+            self.arrive(&late.request, late.looked, Arrival::Late);
         }
         self.time = until;
+    }
+
+    /// The wall clock is set; the process notices where it is much.
+    pub fn set_clock(&mut self, by: i64) {
+        self.trace.push(format!("the clock jumps by {by} ms"));
+        self.skew += by;
+        self.watch.clock_was_set(self.time, by);
+        if by.abs() > 60_000 {
+            self.handle(Input::Woke);
+            self.rescan();
+        }
+    }
+
+    /// The machine sleeps: its connections die, what was on the wire arrives, and a little later the process notices.
+    pub fn suspend(&mut self, ms: i64) {
+        self.trace.push(format!("suspended for {ms} ms"));
+        self.time += 1;
+        self.lag += ms;
+        let flights: Vec<usize> = (0..self.flights.len()).rev().collect();
+        let on_the_wire: Vec<Late> = self.flights.iter().filter(|flight| !flight.has_arrived()).map(|f| f.late(self.time + 2_000)).collect();
+        self.late.extend(on_the_wire);
+        self.tick(ms);
+        for n in flights {
+            self.lose_nth(n);
+        }
+        self.pump();
     }
 
     // ---- the process
@@ -219,33 +249,32 @@ impl World {
         let sent = self.now();
         let (mut body, mut looked) = (None, self.time);
         if let Request::Patch(patch) = &request {
-            looked = self.watch.sent(patch.page.as_str(), self.time);
-            let path = patch.path.to_text();
-            let doc = self.folder.get(&path).filter(|doc| doc.source() == patch.source);
-            match doc {
-                Some(doc) => body = patch.patch.text.as_ref().map(|_| doc.body.clone()),
-                None if patch.patch.text.is_some() => {
+            if patch.patch.text.is_some() {
+                body = self.folder.body(&patch.path.to_text(), patch.source);
+                if body.is_none() {
                     self.trace.push("stale".to_owned());
                     self.give_back(id);
                     let body = AnswerBody::Stale;
-                    return self
-                        .engine
-                        .handle(sent, Input::Answered(id, Answer { sent, ended: sent, date: None, body }));
+                    let answer = Answer { sent, ended: sent, date: None, body };
+                    return self.engine.handle(sent, Input::Answered(id, answer));
                 }
-                None => {}
             }
+            looked = self.watch.sent(patch.page.as_str(), self.time);
+            self.watch.stored(&self.disk, patch.page.as_str());
         }
         self.trace.push(format!("send {}", short(&request)));
-        if !self.no_network {
-            self.watch.spends(self.time, self.hub.settings().per_minute);
-        }
+        self.watch.leaves(self.time, &self.key, &self.root, matches!(request, Request::Patch(_)));
         let call = api::call(&request, body.as_deref()).unwrap();
         let method = match call.method {
             api::Method::Get => "GET",
             api::Method::Patch => "PATCH",
         };
-        let pairs: Vec<String> =
-            call.query.iter().map(|(name, value)| format!("{name}={}", value.replace('+', "%2B"))).collect();
+        let rows = self.rows.to_string();
+        let fewer = |name: &str| self.rows > 0 && name == "page_size";
+        let pair = |(name, value): &(&str, String)| {
+            format!("{name}={}", if fewer(name) { &rows } else { value }.replace('+', "%2B"))
+        };
+        let pairs: Vec<String> = call.query.iter().map(pair).collect();
         let query = if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) };
         let travels = sandbox::Request {
             method: method.to_owned(),
@@ -254,14 +283,14 @@ impl World {
             content_type: call.body.as_ref().map(|_| "application/json".to_owned()),
             body: call.body.unwrap_or_default().into_bytes(),
         };
-        self.flights.push_back(Flight { id, request, sent, travels, looked, arrived: None });
+        self.flights.push_back(Flight { id, request, sent, sent_at: self.time, travels, looked, arrived: None });
     }
 
-    fn arrive(&mut self, request: &sandbox::Request, looked: i64) -> sandbox::Response {
+    pub(super) fn arrive(&mut self, request: &sandbox::Request, looked: i64, arrival: Arrival) -> sandbox::Response {
         self.trace.push(format!("arrives {}", request.method));
-        self.watch.arriving(&self.hub, request, &self.backups, looked);
+        self.watch.arriving(&self.hub, request, &self.disk.backups, looked);
         let response = self.hub.handle(self.hub_time(), request);
-        self.watch.arrived(&self.hub, request, &response);
+        self.watch.arrived(self.time, &self.hub, request, &response, arrival);
         response
     }
 
@@ -284,44 +313,16 @@ impl World {
     pub fn store(&mut self) {
         let (id, change) = self.stores.pop_front().expect("a change is to be stored");
         self.stored += 1;
-        if self.disk_full {
-            self.trace.push("store fails".to_owned());
-            return self.handle(Input::Stored(id, Err("no space left on device".to_owned())));
-        }
-        self.commit(*change);
-        self.trace.push("store".to_owned());
-        self.handle(Input::Stored(id, Ok(())));
-    }
-
-    fn commit(&mut self, change: Change) {
-        for (id, page) in change.pages {
-            match page {
-                PageChange::Put { path, record } => {
-                    self.disk.pages.insert(id, (path, serde_json::to_string(&record).unwrap()));
-                }
-                PageChange::Forget => {
-                    self.disk.pages.remove(&id);
-                }
-            }
-        }
-        if let Some(marks) = change.marks {
-            self.disk.marks = serde_json::to_string(&marks).unwrap();
-        }
-        if let Some(names) = change.names {
-            self.disk.names = serde_json::to_string(&names).unwrap();
-        }
-        if let Some(hub) = change.hub {
-            self.disk.hub = serde_json::to_string(&hub).unwrap();
-        }
-        self.backups.extend(change.backups);
-        self.log.extend(change.log);
+        let result = self.disk.commit(*change);
+        self.trace.push(if result.is_ok() { "store" } else { "store fails" }.to_owned());
+        self.handle(Input::Stored(id, result));
     }
 
     /// The hub gets the `n`th request under way.
     pub fn apply_nth(&mut self, n: usize) {
         let (request, looked) = (self.flights[n].travels.clone(), self.flights[n].looked);
         assert!(self.flights[n].arrived.is_none(), "it has arrived");
-        let response = self.arrive(&request, looked);
+        let response = self.arrive(&request, looked, Arrival::InTime);
         self.watch.evaluated(&self.flights[n].request, self.time);
         self.flights[n].arrived = Some(response);
     }
@@ -341,114 +342,6 @@ impl World {
         self.answer_nth(0);
     }
 
-    fn answered_with(&mut self, flight: Flight, response: sandbox::Response) {
-        let ended = self.now();
-        let header = |name: &str| response.header(name).map(str::to_owned);
-        let headers = response::Headers {
-            date: header("Date").filter(|_| !self.no_date),
-            retry_after: header("Retry-After").into_iter().collect(),
-            content_type: header("Content-Type"),
-            location: header("Location"),
-        };
-        let mut body = response::read(&flight.request, response.status, &headers, &response.body, ended.wall);
-        if matches!(body, AnswerBody::Unauthorized(_)) {
-            let source = if self.key_source == self.key { KeySource::Same } else { KeySource::Renewed };
-            self.key = self.key_source.clone();
-            body = AnswerBody::Unauthorized(source);
-        }
-        let date = headers.date.as_deref().and_then(response::http_date);
-        self.trace.push(format!("answer {} {}", response.status, short(&flight.request)));
-        self.watch.looked(&flight.request, &body, flight.sent.wall.0 - self.skew);
-        self.end(flight, body, date);
-    }
-
-    fn end(&mut self, flight: Flight, body: AnswerBody, date: Option<Wall>) {
-        let ended = self.now();
-        let slot = self.slots.remove(&flight.id).unwrap();
-        match &body {
-            AnswerBody::Unsent { .. } => self.quota.never_sent(slot),
-            AnswerBody::RateLimited { retry_after: Some(ms) } => {
-                self.quota.answered(slot, ended.wall);
-                self.quota.pause(ended.wall, ended.wall.plus(i64::try_from(*ms).unwrap()));
-            }
-            _ => self.quota.answered(slot, ended.wall),
-        }
-        self.handle(Input::Answered(flight.id, Answer { sent: flight.sent, ended, date, body }));
-    }
-
-    /// The connection of the `n`th request ends without an answer; if it has not arrived yet it never does.
-    pub fn lose_nth(&mut self, n: usize) {
-        let flight = self.flights.remove(n).expect("a request is under way");
-        self.trace.push(format!("lost {}", short(&flight.request)));
-        self.end(flight, AnswerBody::Lost { why: "connection reset".to_owned() }, None);
-    }
-
-    pub fn lose(&mut self) {
-        self.lose_nth(0);
-    }
-
-    /// The connection ends now, and the request arrives `ms` later all the same.
-    pub fn late_nth(&mut self, n: usize, ms: i64) {
-        assert!(self.flights[n].arrived.is_none(), "it has arrived");
-        let flight = &self.flights[n];
-        self.late.push((self.time + ms, flight.travels.clone(), flight.looked));
-        self.lose_nth(n);
-    }
-
-    pub fn gateway(&mut self, n: usize, status: u16) {
-        let flight = self.flights.remove(n).unwrap();
-        let html = b"<html>Bad gateway</html>".to_vec();
-        let response = sandbox::Response::new(self.hub_time(), status, "text/html", html);
-        if flight.arrived.is_none() {
-            self.hub.note(self.hub_time(), &flight.travels, status, "gateway");
-        }
-        self.answered_with(flight, response);
-    }
-
-    /// The first request under way meets its fate.
-    pub fn meet(&mut self, fate: Fate) {
-        self.trace.push(format!("{fate:?}"));
-        match fate {
-            Fate::Answered => {
-                if !self.flights[0].has_arrived() {
-                    self.apply();
-                }
-                self.tick(5);
-                self.answer();
-            }
-            Fate::AnswerLost => {
-                self.apply();
-                self.tick(5);
-                self.lose();
-            }
-            Fate::Cut => self.lose(),
-            Fate::Late(ms) => self.late_nth(0, i64::try_from(ms).unwrap()),
-            Fate::Unsent => {
-                let flight = self.flights.pop_front().unwrap();
-                self.end(flight, AnswerBody::Unsent { why: "connection refused".to_owned() }, None);
-            }
-            Fate::Gateway(status) => self.gateway(0, status),
-            Fate::AppliedGateway(status) => {
-                self.apply();
-                self.gateway(0, status);
-            }
-            Fate::Limited(seconds) => {
-                let flight = self.flights.pop_front().unwrap();
-                let response = sandbox::Response::rate_limited(self.hub_time(), seconds);
-                self.hub.note(self.hub_time(), &flight.travels, 429, "limited");
-                self.answered_with(flight, response);
-            }
-            Fate::Portal => self.gateway(0, 200),
-            Fate::Rejected => {
-                let flight = self.flights.pop_front().unwrap();
-                let error = serde_json::json!({"error": {"type": "invalid_request", "message": "too long"}});
-                let response = sandbox::Response::json(self.hub_time(), 400, &error);
-                self.hub.note(self.hub_time(), &flight.travels, 400, "rejected");
-                self.answered_with(flight, response);
-            }
-        }
-    }
-
     // ---- until it rests
 
     /// Carries out one thing; whether there was any.
@@ -466,12 +359,9 @@ impl World {
             self.tick(5);
             self.meet(fate);
         } else if let Some(path) = self.rereads.pop() {
-            let path = path.to_text();
-            if self.folder.contains_key(&path) {
-                self.tell(&[&path]);
-            }
+            self.tell(&[&path.to_text()]);
         } else {
-            return false;
+            return self.notice();
         }
         true
     }
@@ -515,8 +405,9 @@ impl World {
 
     /// Until the engine wants to be woken.
     fn sleep(&mut self, now: Now, until: i64) {
-        let wake = self.engine.wakeup(now);
-        let at = wake.map_or(i64::MAX, |at| i64::try_from(at.0).unwrap_or(i64::MAX).saturating_add(self.booted));
+        let wake = self.engine.wakeup(now).into_iter().chain(self.folder.wakeup()).min();
+        let start = self.booted + self.lag;
+        let at = wake.map_or(i64::MAX, |at| i64::try_from(at.0).unwrap_or(i64::MAX).saturating_add(start));
         let at = at.min(until);
         assert!(at > self.time, "it wants to be woken at once, but has nothing to do\n{}", self.story());
         assert!(at < i64::MAX, "it waits for nothing\n{}", self.story());
@@ -526,23 +417,41 @@ impl World {
 
     /// The process ends without a word and begins again.
     pub fn crash(&mut self) {
-        self.trace.push("crash".to_owned());
-        for slot in std::mem::take(&mut self.slots).into_values() {
-            let _ = slot; // occupied until its request counts as answered
-        }
+        self.crash_with(Tail::Lost);
+    }
+
+    /// The same, with what became of the store that was under way.
+    pub fn crash_with(&mut self, tail: Tail) {
+        self.trace.push(format!("crash, {tail:?}"));
+        // Slots stay occupied until their requests count as answered.
+        self.slots.clear();
         for flight in std::mem::take(&mut self.flights) {
             // What was on the wire can still arrive.
             if flight.arrived.is_none() && flight.is_write() {
-                self.late.push((self.time + 3_000, flight.travels, flight.looked));
+                self.late.push(flight.late(self.time + 3_000));
             }
         }
+        if let Some((_, change)) = self.stores.pop_front() {
+            self.disk.die_writing(*change, tail);
+        }
+        self.begin();
+    }
+
+    /// A process begins, with what the disk remembers.
+    pub fn begin(&mut self) {
         self.reserves.clear();
         self.stores.clear();
         self.rereads.clear();
-        self.booted = self.time;
+        (self.booted, self.lag) = (self.time, 0);
         self.watch.restarted();
-        let memory = self.memory();
+        let memory = self.disk.load();
+        let home = |path: &DocPath, missed: Option<Wall>| Home {
+            path: path.clone(),
+            presence: missed.map_or(Presence::There, Presence::Missed),
+        };
+        let known = memory.pages.iter().map(|(id, path, record)| (id.clone(), home(path, record.missed))).collect();
         self.engine = Engine::new(self.policy.clone(), self.setting.clone(), memory);
+        self.folder.restart(known);
         self.rescan();
     }
 
@@ -556,23 +465,12 @@ impl World {
 
     /// What the next process will remember.
     pub fn memory(&self) -> Memory {
-        let pages = self.disk.pages.iter();
-        let pages = pages.map(|(id, (path, json))| (id.clone(), path.clone(), serde_json::from_str(json).unwrap()));
-        Memory {
-            pages: pages.collect(),
-            marks: if self.disk.marks.is_empty() {
-                Marks::default()
-            } else {
-                serde_json::from_str(&self.disk.marks).unwrap()
-            },
-            names: serde_json::from_str(&self.disk.names).unwrap_or_default(),
-            hub: serde_json::from_str(&self.disk.hub).unwrap_or_default(),
-        }
+        self.disk.load()
     }
 
     /// Everything that is remembered is lost.
     pub fn lose_the_state(&mut self) {
-        self.disk = Disk::default();
+        self.disk.lose();
     }
 }
 

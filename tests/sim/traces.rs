@@ -9,7 +9,8 @@ use hubsync::policy::{ConflictCheck, OnDifference, Policy};
 use hubsync::reason::{Code, State};
 use hubsync::sandbox::{self, Act, Settings, Stamps};
 
-use super::world::{Doc, Fate, World, many, met, met_with};
+use super::network::Fate;
+use super::world::{Doc, World, many, met, met_with};
 
 /// Carries effects out until a request is under way (all earlier ones answered) that is, or isn't, a write.
 fn until_flight(w: &mut World, write: bool) {
@@ -400,7 +401,7 @@ fn trace_a11_a_text_that_was_never_sent_is_backed_up() {
     w.publishes("p1", "B");
     w.settle();
     assert_eq!(w.live_text("p1").as_deref(), Some("C"));
-    assert!(w.backups.iter().any(|backup| backup.text.body == "B"));
+    assert!(w.disk.backups.iter().any(|backup| backup.text.body == "B"));
 }
 
 #[test]

@@ -9,12 +9,14 @@
 #![allow(missing_docs, reason = "the names of tests are their documentation")]
 
 mod cost;
+mod disk;
 mod drafts;
 mod faults;
+mod folder;
 mod meeting;
 mod names;
+mod network;
 mod pace;
 mod traces;
-mod walk;
 mod watch;
 mod world;

@@ -1,13 +1,13 @@
 //! What goes wrong on the way, and what the hub refuses.
 
 use hubsync::engine::change::{HubState, LogEvent};
-use hubsync::engine::settled::RootHealth;
 use hubsync::engine::{Input, Mode, Rest, ShutWhy, WaitsOn};
 use hubsync::policy::Policy;
 use hubsync::reason::{Code, State};
 use hubsync::sandbox::Settings;
 
-use super::world::{Doc, Fate, SYNC, many, met};
+use super::network::{Fate, RetryAfter};
+use super::world::{Doc, SYNC, many, met};
 
 #[test]
 fn a_lost_answer_costs_one_look_and_publishes_nothing_twice() {
@@ -18,7 +18,7 @@ fn a_lost_answer_costs_one_look_and_publishes_nothing_twice() {
     assert_eq!(w.asked(), ["GET pages/p1", "PATCH pages/p1", "GET pages/p1"]);
     assert_eq!(w.version("p1"), Some(2));
     assert!(w.is_in_step("p1.md"));
-    assert!(w.log.iter().any(|line| matches!(line.event, LogEvent::Published { .. })));
+    assert!(w.disk.log.iter().any(|line| matches!(line.event, LogEvent::Published { .. })));
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_key_that_was_renewed_meanwhile_is_used_at_once() {
 fn a_429_pauses_everything_for_as_long_as_it_says() {
     let mut w = many(3, Mode::Daemon, Policy::default(), Settings::default());
     w.watch.shared_limits = true;
-    w.write_fates.push_back(Fate::Limited(40));
+    w.write_fates.push_back(Fate::Limited(RetryAfter::Seconds(40)));
     w.edit("p0.md", "B");
     w.run(1_000);
     let paused = w.time;
@@ -266,7 +266,7 @@ fn a_fresh_edit_probes_at_once() {
 #[test]
 fn a_state_that_cannot_be_written_sends_nothing_and_recovers() {
     let mut w = met("A");
-    w.disk_full = true;
+    w.disk.full = true;
     w.stored = 0;
     w.edit("p1.md", "B");
     w.run(60_000);
@@ -274,7 +274,7 @@ fn a_state_that_cannot_be_written_sends_nothing_and_recovers() {
     assert_eq!(w.live_text("p1").as_deref(), Some("A"));
     assert!(w.stored < 100, "{} attempts in a minute", w.stored);
     assert_eq!(w.summary().hub.state, HubState::Paused);
-    w.disk_full = false;
+    w.disk.full = false;
     w.settle();
     assert!(w.is_in_step("p1.md"));
     assert_eq!(w.version("p1"), Some(2));
@@ -287,7 +287,7 @@ fn a_state_that_cannot_be_written_sends_nothing_and_recovers() {
 fn a_sync_with_a_state_that_cannot_be_written_knows_what_it_waits_for() {
     let mut w = many(2, Mode::Daemon, Policy::default(), Settings::default());
     w.write_file("p0.md", Doc::published("p0", "B"));
-    w.disk_full = true;
+    w.disk.full = true;
     w.restart(SYNC);
     w.run(1_000);
     let rest = w.engine.rest(w.now());
@@ -310,11 +310,11 @@ fn an_acknowledgement_that_cannot_be_stored_is_looked_up_after_a_crash() {
         };
         w.pump();
     }
-    w.disk_full = true;
+    w.disk.full = true;
     w.meet(Fate::Answered);
     w.run(10_000);
     w.crash();
-    w.disk_full = false;
+    w.disk.full = false;
     w.settle();
     assert_eq!(w.version("p1"), Some(2));
     assert!(w.is_in_step("p1.md"));
@@ -335,7 +335,7 @@ fn a_dry_run_sends_no_write_and_says_what_it_would_send() {
 
 #[test]
 fn a_sync_whose_look_fails_looks_again() {
-    for fate in [Fate::Gateway(502), Fate::Cut, Fate::Unsent, Fate::Limited(3)] {
+    for fate in [Fate::Gateway(502), Fate::Cut, Fate::Unsent, Fate::Limited(RetryAfter::Seconds(3))] {
         let mut w = many(2, Mode::Daemon, Policy::default(), Settings::default());
         w.watch.shared_limits = true;
         w.publishes("p1", "X");
@@ -352,13 +352,14 @@ fn a_sync_whose_look_fails_looks_again() {
 #[test]
 fn a_missing_root_publishes_nothing() {
     let mut w = met("A");
-    w.handle(Input::Health(RootHealth::Missing("no such folder".to_owned())));
+    w.folder.missing = true;
     w.edit("p1.md", "B");
     w.run(10_000_000);
     assert_eq!(w.requests(), (0, 0), "{:?}", w.asked());
     assert_eq!(w.state("p1.md").1, Some(Code::RootMissing));
     assert_eq!(w.engine.rest(w.now()), Rest::Done);
-    w.handle(Input::Health(RootHealth::Ok));
+    w.folder.missing = false;
+    w.rescan();
     w.settle();
     assert!(w.is_in_step("p1.md"));
 }
@@ -389,5 +390,5 @@ fn a_published_race_is_reported() {
     }
     w.publishes("p1", "X");
     w.settle();
-    assert!(w.log.iter().any(|line| line.event == LogEvent::Raced { version: 3 }), "{:?}", w.log);
+    assert!(w.disk.log.iter().any(|line| line.event == LogEvent::Raced { version: 3 }), "{:?}", w.disk.log);
 }

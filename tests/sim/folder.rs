@@ -1,0 +1,310 @@
+//! The writer's folder: bytes in files, what was noticed of them, and what the engine is told.
+//!
+//! Files are parsed, given their pages, and told once they have come to rest by the functions that `local/` uses; only the
+//! file system is a map.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Index;
+use std::sync::Arc;
+
+use hubsync::document::{self, Reading};
+use hubsync::engine::settled::{RootHealth, Settled};
+use hubsync::local::identity::{FileFact, Home, Picture, Presence, Says, Standing, identify};
+use hubsync::local::scan::Via;
+use hubsync::pace::debounce::{Debounce, Due};
+use hubsync::page::{Digest, DocPath, Mono, Named, Now, PageId, Status, Wall};
+use hubsync::policy::Rules;
+use hubsync::reason::Code;
+
+/// What a file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doc {
+    pub id: PageId,
+    pub title: Option<String>,
+    pub body: String,
+    pub status: Status,
+    pub named: Named,
+    /// What other tools keep in it: another value is another file with the same text.
+    pub other: u32,
+}
+
+impl Doc {
+    pub fn published(id: &str, body: &str) -> Self {
+        Self {
+            id: PageId::parse(id).unwrap(),
+            title: Some("T".to_owned()),
+            body: body.to_owned(),
+            status: Status::Published,
+            named: Named::default(),
+            other: 0,
+        }
+    }
+
+    pub fn draft(id: &str, body: &str) -> Self {
+        Self { status: Status::Draft, ..Self::published(id, body) }
+    }
+
+    pub fn in_folders(mut self, names: &[&str]) -> Self {
+        self.named.folders = Some(names.iter().map(|name| (*name).to_owned()).collect());
+        self
+    }
+
+    /// The file.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut text = format!("---\npage_id: {}\n", self.id);
+        if let Some(title) = &self.title {
+            text += &format!("title: {}\n", serde_json::json!(title));
+        }
+        let lists =
+            [("folders", &self.named.folders), ("skills", &self.named.skills), ("sources", &self.named.sources)];
+        for (key, names) in lists {
+            if let Some(names) = names {
+                text += &format!("{key}: {}\n", serde_json::json!(names));
+            }
+        }
+        let status = if self.status == Status::Draft { "draft" } else { "published" };
+        text += &format!("status: {status}\n");
+        if self.other > 0 {
+            text += &format!("reviewed: {}\n", self.other);
+        }
+        format!("{text}---\n{}", self.body).into_bytes()
+    }
+}
+
+/// Whether a file that was written to a moment ago is taken as it is (`sync`), or waited for (`run`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quiet {
+    AtOnce,
+    For(i64),
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    bytes: Vec<u8>,
+    /// When it was written, by our own wall clock.
+    written: Wall,
+    /// As it was written, where it is a document of a test.
+    doc: Option<Doc>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Folder {
+    files: BTreeMap<String, File>,
+    facts: BTreeMap<DocPath, FileFact>,
+    homes: BTreeMap<PageId, Home>,
+    told: Picture,
+    debounce: Debounce<String>,
+    /// The root is not there.
+    pub missing: bool,
+    rules: Rules,
+}
+
+impl Folder {
+    pub fn new(rules: Rules, debounce: u64, max_delay: u64) -> Self {
+        Self {
+            files: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            homes: BTreeMap::new(),
+            told: Picture::default(),
+            debounce: Debounce::new(debounce, max_delay, 64),
+            missing: false,
+            rules,
+        }
+    }
+
+    // ---- the writer's side
+
+    pub fn write(&mut self, now: Now, path: &str, doc: Doc) {
+        let file = File { bytes: doc.bytes(), written: now.wall, doc: Some(doc) };
+        self.files.insert(path.to_owned(), file);
+    }
+
+    pub fn write_bytes(&mut self, now: Now, path: &str, bytes: &[u8]) {
+        self.files.insert(path.to_owned(), File { bytes: bytes.to_vec(), written: now.wall, doc: None });
+    }
+
+    pub fn remove(&mut self, path: &str) -> Option<Doc> {
+        self.files.remove(path).and_then(|file| file.doc)
+    }
+
+    pub fn rename(&mut self, from: &str, to: &str) {
+        if let Some(file) = self.files.remove(from) {
+            self.files.insert(to.to_owned(), file);
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Option<&Doc> {
+        self.files.get(path)?.doc.as_ref()
+    }
+
+    pub fn contains_key(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
+
+    /// Documents with their paths; what is no document of a test is left out.
+    pub fn docs(&self) -> impl Iterator<Item = (&String, &Doc)> {
+        self.files.iter().filter_map(|(path, file)| Some((path, file.doc.as_ref()?)))
+    }
+
+    pub fn paths(&self) -> Vec<String> {
+        self.files.keys().cloned().collect()
+    }
+
+    /// All files, to be put back later.
+    pub fn tree(&self) -> Vec<(String, Vec<u8>, Option<Doc>)> {
+        self.files.iter().map(|(path, file)| (path.clone(), file.bytes.clone(), file.doc.clone())).collect()
+    }
+
+    /// Puts other files in the place of these; those with the same bytes are not touched.
+    pub fn check_out(&mut self, now: Now, tree: Vec<(String, Vec<u8>, Option<Doc>)>) {
+        let mut old = std::mem::take(&mut self.files);
+        for (path, bytes, doc) in tree {
+            let file = match old.remove(&path) {
+                Some(file) if file.bytes == bytes => file,
+                _ => File { bytes, written: now.wall, doc },
+            };
+            self.files.insert(path, file);
+        }
+    }
+
+    // ---- the reader's side
+
+    /// The body that a PATCH sends, while the file is what was decided on.
+    pub fn body(&self, path: &str, source: Digest) -> Option<String> {
+        let file = self.files.get(path).filter(|_| !self.missing)?;
+        if Digest::of(&file.bytes) != source {
+            return None;
+        }
+        document::body(&file.bytes, &self.rules)
+    }
+
+    /// The watcher names a path.
+    pub fn note(&mut self, mono: Mono, path: &str) {
+        self.debounce.note(mono, path.to_owned());
+    }
+
+    pub fn note_everything(&mut self, mono: Mono) {
+        self.debounce.note_everything(mono);
+    }
+
+    /// When something will have come to rest.
+    pub fn wakeup(&self) -> Option<Mono> {
+        self.debounce.wakeup()
+    }
+
+    /// What has come to rest is read and told; `None` where nothing has.
+    pub fn due(&mut self, now: Now, quiet: Quiet) -> Option<(RootHealth, Vec<Settled>)> {
+        let due = self.debounce.due(now.mono);
+        if due.is_empty() {
+            return None;
+        }
+        let mut paths = BTreeSet::new();
+        for one in due {
+            match one {
+                Due::Settled(path) | Due::Overdue(path) => drop(paths.insert(path)),
+                Due::Everything => return Some(self.scan(now, quiet)),
+            }
+        }
+        Some(self.look(now, quiet, &paths))
+    }
+
+    /// Everything is read and told.
+    pub fn scan(&mut self, now: Now, quiet: Quiet) -> (RootHealth, Vec<Settled>) {
+        let known = self.facts.keys().map(DocPath::to_text).chain(self.homes.values().map(|home| home.path.to_text()));
+        let paths = known.chain(self.files.keys().cloned()).collect();
+        self.look(now, quiet, &paths)
+    }
+
+    /// These paths are read and told, unless the root is in question.
+    pub fn look(&mut self, now: Now, quiet: Quiet, paths: &BTreeSet<String>) -> (RootHealth, Vec<Settled>) {
+        if self.missing {
+            return (RootHealth::Missing("no such folder".to_owned()), Vec::new());
+        }
+        for path in paths {
+            let at = DocPath::new(path).unwrap();
+            let Some(file) = self.files.get(path) else {
+                self.facts.remove(&at);
+                continue;
+            };
+            let young = match quiet {
+                Quiet::AtOnce => false,
+                Quiet::For(ms) => (0..ms).contains(&(now.wall.0 - file.written.0)),
+            };
+            let reading = document::parse(&file.bytes, &self.rules).reading;
+            let says = if young {
+                Says::Unsettled { page: reading.page_id().cloned() }
+            } else {
+                Says::Read(Arc::new(reading))
+            };
+            self.facts.insert(at, FileFact { stat: None, via: Via::Name, says });
+            if young {
+                self.debounce.note(now.mono, path.clone());
+            }
+        }
+        match self.health() {
+            RootHealth::Ok => (RootHealth::Ok, self.tell(now.wall)),
+            other => (other, Vec::new()),
+        }
+    }
+
+    fn tell(&mut self, now: Wall) -> Vec<Settled> {
+        let picture = identify(&self.facts, &self.homes, now);
+        let news = picture.since(&self.told, now);
+        for (page, (path, standing)) in &picture.pages {
+            let presence = match standing {
+                Standing::Gone(since) => Presence::Missed(*since),
+                Standing::Held(reason) if reason.code == Code::DuplicatePageId => continue,
+                Standing::Held(_) | Standing::Reads(_) => Presence::There,
+            };
+            self.homes.insert(page.clone(), Home { path: path.clone(), presence });
+        }
+        self.told = picture;
+        news
+    }
+
+    /// Fewer than half of the known documents found, by path or by page: another root (contract.md, Which side wins).
+    fn health(&self) -> RootHealth {
+        let claimed: BTreeSet<&PageId> = self.facts.values().filter_map(|fact| fact.says.page()).collect();
+        let there: Vec<_> = self.homes.iter().filter(|(_, home)| home.presence == Presence::There).collect();
+        let found = |(page, home): &&(&PageId, &Home)| self.facts.contains_key(&home.path) || claimed.contains(page);
+        let (known, found) = (there.len(), there.iter().filter(found).count());
+        let too_few = if known == 1 { self.facts.is_empty() } else { found * 2 < known };
+        if too_few { RootHealth::Changed { known, found } } else { RootHealth::Ok }
+    }
+
+    /// A person says that this is the right root.
+    pub fn confirm(&mut self, now: Wall) {
+        let claimed: BTreeSet<PageId> = self.facts.values().filter_map(|fact| fact.says.page()).cloned().collect();
+        let facts = &self.facts;
+        for (page, home) in &mut self.homes {
+            if !facts.contains_key(&home.path) && !claimed.contains(page) && home.presence == Presence::There {
+                home.presence = Presence::Missed(now);
+            }
+        }
+    }
+
+    /// Another process begins, which knows these pages.
+    pub fn restart(&mut self, known: Vec<(PageId, Home)>) {
+        self.facts.clear();
+        self.told = Picture::default();
+        self.homes = known.into_iter().collect();
+        self.debounce.due(Mono(u64::MAX));
+    }
+
+    pub fn set_times(&mut self, debounce: u64, max_delay: u64) {
+        self.debounce.set_times(debounce, max_delay);
+    }
+}
+
+impl Index<&str> for Folder {
+    type Output = Doc;
+
+    fn index(&self, path: &str) -> &Doc {
+        self.get(path).expect("a document of the test")
+    }
+}
+
+/// Whether bytes are a document that can be published.
+pub fn is_good(bytes: &[u8], rules: &Rules) -> bool {
+    matches!(document::parse(bytes, rules).reading, Reading::Document { .. })
+}

@@ -1,0 +1,302 @@
+//! What must hold whatever happens, judged from outside: from what the hub holds, what is in the folder, what is on the disk
+//! and what travels. Nothing of the engine's own bookkeeping is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hubsync::engine::change::Backup;
+use hubsync::engine::request::{AnswerBody, Request};
+use hubsync::engine::settled::RootHealth;
+use hubsync::pace::quota::Limits;
+use hubsync::page::PageId;
+use hubsync::sandbox::{self, Act, Model};
+
+use super::disk::Disk;
+use super::world::Arrival;
+
+/// How long a look is good for a write, in milliseconds.
+const FRESH: i64 = 60_000;
+const DAY: i64 = 86_400_000;
+
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    sent: i64,
+    evaluated: i64,
+}
+
+/// The live text that a write which is arriving replaces.
+#[derive(Clone, Debug)]
+struct Before {
+    id: String,
+    version: u64,
+    content: String,
+    by_us: bool,
+}
+
+/// Remembers what was looked at and what others wrote; fails as soon as a promise is broken.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Looks that were answered, by page; "" for lists.
+    looks: BTreeMap<String, Look>,
+    /// When the look under way was evaluated, by its short form.
+    evaluated: BTreeMap<String, i64>,
+    /// Texts that somebody else wrote, by page, and when.
+    foreign: BTreeMap<String, BTreeMap<String, i64>>,
+    /// Texts that we sent, and what the hub made of them.
+    ours: BTreeSet<(String, String)>,
+    /// Whether the hub need not be looked at before a write.
+    pub unchecked: bool,
+    /// Whether the hub may answer 429.
+    pub shared_limits: bool,
+    limits: Limits,
+    before: Option<Before>,
+    pub writes: usize,
+    /// When requests left, and when they arrived in time.
+    left: Vec<i64>,
+    arrivals: Vec<i64>,
+    /// Before this the counts say nothing: our clock was set forward.
+    clock_set: [i64; 2],
+    /// Nothing leaves before this: the hub said so.
+    not_before: i64,
+    /// A key that was refused and not replaced.
+    refused_key: Option<String>,
+    /// Pages that somebody else touched.
+    pub touched: BTreeSet<String>,
+    /// Pages one of whose writes the hub refused.
+    pub rejected: BTreeSet<String>,
+    /// Pages one of whose writes has lost its answer.
+    pub lost: BTreeSet<String>,
+    /// Texts that must never be sent.
+    pub halves: BTreeSet<String>,
+}
+
+impl Watch {
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            looks: BTreeMap::new(),
+            evaluated: BTreeMap::new(),
+            foreign: BTreeMap::new(),
+            ours: BTreeSet::new(),
+            unchecked: false,
+            shared_limits: false,
+            limits,
+            before: None,
+            writes: 0,
+            left: Vec::new(),
+            arrivals: Vec::new(),
+            clock_set: [i64::MIN; 2],
+            not_before: i64::MIN,
+            refused_key: None,
+            touched: BTreeSet::new(),
+            rejected: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            halves: BTreeSet::new(),
+        }
+    }
+
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Somebody else did something to a page.
+    pub fn colleague(&mut self, hub: &Model, id: &str, act: &Act, at: i64) {
+        self.touched.insert(id.to_owned());
+        if *act == Act::Restore {
+            // What was there before a page was archived comes back with it: looks from before have not seen it.
+            for written in self.foreign.entry(id.to_owned()).or_default().values_mut() {
+                *written = at;
+            }
+        }
+        if matches!(act, Act::Publish { .. } | Act::SaveDraft { .. }) {
+            self.wrote(hub, id, at);
+        }
+    }
+
+    /// Somebody else wrote a text. Those that begin with X or Y are theirs alone: no document ever says them first.
+    pub fn wrote(&mut self, hub: &Model, id: &str, at: i64) {
+        let Some(page) = hub.page(id) else { return };
+        let live = page.live.as_ref().map(|live| live.content.clone());
+        let draft = page.draft.as_ref().and_then(|draft| draft.content.clone());
+        for content in live.into_iter().chain(draft).filter(|content| content.starts_with(['X', 'Y'])) {
+            self.foreign.entry(id.to_owned()).or_default().entry(content).or_insert(at);
+        }
+    }
+
+    /// Our wall clock was set. Forward looks like time that passed, so the windows that were open may seem closed.
+    pub fn clock_was_set(&mut self, at: i64, by: i64) {
+        if by > 0 {
+            self.clock_set[1] = at;
+            self.not_before = i64::MIN;
+        }
+        self.clock_set[0] = at;
+    }
+
+    /// Promise 4: never more than the limits, by our own count; a 429 is heeded. Nothing leaves with a refused key. Promise
+    /// 5: no write while the root is in question.
+    pub fn leaves(&mut self, at: i64, key: &str, root: &RootHealth, is_write: bool) {
+        assert!(at >= self.not_before, "the hub said to wait for {} ms more", self.not_before - at);
+        assert!(self.refused_key.as_deref() != Some(key), "a request leaves with a key that was refused");
+        assert!(!is_write || *root == RootHealth::Ok, "a write leaves while the root is {root:?}");
+        self.left.retain(|sent| at - sent < DAY);
+        self.left.push(at);
+        within(&self.left, at, self.limits, self.clock_set[1], "leave");
+    }
+
+    /// The connection was never made.
+    pub fn never_left(&mut self, at: i64) {
+        if let Some(place) = self.left.iter().position(|sent| *sent == at) {
+            self.left.remove(place);
+        }
+    }
+
+    pub fn told_to_wait(&mut self, at: i64, ms: Option<i64>) {
+        if let Some(ms) = ms {
+            self.not_before = self.not_before.max(at + ms);
+        }
+    }
+
+    pub fn key_refused(&mut self, key: &str, source: &str) {
+        self.refused_key = (key == source).then(|| key.to_owned());
+    }
+
+    /// A process knows only what it looked at itself.
+    pub fn restarted(&mut self) {
+        self.looks.clear();
+        self.evaluated.clear();
+        self.refused_key = None;
+    }
+
+    /// A look was evaluated by the hub.
+    pub fn evaluated(&mut self, request: &Request, at: i64) {
+        match request {
+            Request::Get(id) => self.evaluated.insert(id.to_string(), at),
+            Request::List { page: 1, .. } => self.evaluated.insert(String::new(), at),
+            _ => None,
+        };
+    }
+
+    /// A look was answered.
+    pub fn looked(&mut self, request: &Request, body: &AnswerBody, sent: i64) {
+        let key = match (request, body) {
+            (Request::Get(id), AnswerBody::Page(_)) => id.to_string(),
+            (Request::List { page: 1, .. }, AnswerBody::Rows(_)) => String::new(),
+            (Request::Patch(patch), AnswerBody::Rejected { .. }) => {
+                self.rejected.insert(patch.page.to_string());
+                return;
+            }
+            _ => return,
+        };
+        let evaluated = self.evaluated.get(&key).copied().unwrap_or(sent);
+        self.looks.insert(key, Look { sent, evaluated });
+    }
+
+    fn last_look(&self, id: &str) -> Option<Look> {
+        let looks = [self.looks.get(id), self.looks.get("")];
+        looks.into_iter().flatten().copied().max_by_key(|look| look.sent)
+    }
+
+    /// Promise 1: what is written was looked at within the last minute. Answers when that look was evaluated.
+    pub fn sent(&self, id: &str, at: i64) -> i64 {
+        if self.unchecked {
+            return at;
+        }
+        let look = self.last_look(id).unwrap_or_else(|| panic!("{id} is written without a look"));
+        assert!(at - look.sent <= FRESH, "{id} is written on a look of {} ms ago", at - look.sent);
+        look.evaluated
+    }
+
+    /// Promise 2 and 3: what is sent is on the disk as an intent, or a crash would forget that it was sent.
+    pub fn stored(&self, disk: &Disk, id: &str) {
+        let intent = disk.record(&PageId::parse(id).unwrap()).is_some_and(|record| record.doubt.is_some());
+        assert!(intent, "{id} is written, and nothing on the disk tells of it");
+    }
+
+    /// A write is about to be applied: what it replaces must be ours, kept, or have come after the look it rests on.
+    pub fn arriving(&mut self, hub: &Model, request: &sandbox::Request, backups: &[Backup], looked: i64) {
+        self.before = None;
+        if request.method != "PATCH" {
+            return;
+        }
+        let id = request.target.rsplit('/').next().unwrap().to_owned();
+        let sent: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        let Some(page) = hub.page(&id) else { return };
+        let publishes = sent["status"] == "published";
+        let live = page.live.as_ref().filter(|_| publishes && !page.archived);
+        let text = sent["content"].as_str().map(str::to_owned);
+        assert!(text.is_some() || !publishes, "{id}: `status` is sent without the text, and publishes whatever lies there");
+        let Some(text) = text else { return };
+        let half = self.halves.iter().find(|half| text.contains(half.as_str()));
+        assert!(half.is_none(), "{id}: what was still being written is sent: {text:?}");
+        assert!(sent["title"].is_string(), "{id}: a text is sent without its title");
+        self.ours.insert((id.clone(), text.clone()));
+        let seen_foreign = |body: &str| {
+            let ours = body == text || self.ours.contains(&(id.clone(), body.to_owned()));
+            let written = self.foreign.get(&id).and_then(|texts| texts.get(body));
+            !ours && written.is_some_and(|at| *at < looked)
+        };
+        let kept = |body: &str| backups.iter().any(|backup| backup.page.as_str() == id && backup.text.body == body);
+        if let Some(live) = live {
+            let lost = seen_foreign(&live.content) && !kept(&live.content);
+            assert!(!lost || self.unchecked, "{id}: {:?} is replaced by {text:?} without a backup", live.content);
+            let (version, content) = (live.version, live.content.clone());
+            self.before = Some(Before { id: id.clone(), version, content, by_us: live_is_ours(page) });
+        }
+        if let Some(draft) = page.draft.as_ref().and_then(|draft| draft.content.as_deref()) {
+            let lost = !page.archived && seen_foreign(draft) && page.content() != Some(draft);
+            assert!(!lost || self.unchecked, "{id}: somebody's draft {draft:?} is destroyed by {text:?}");
+        }
+    }
+
+    /// Promise 3: the same text is not published twice. Promise 4: no 429 of our own making.
+    pub fn arrived(
+        &mut self,
+        at: i64,
+        hub: &Model,
+        request: &sandbox::Request,
+        response: &sandbox::Response,
+        arrival: Arrival,
+    ) {
+        assert!(response.status != 429 || self.shared_limits, "we sent more than the limit: 429");
+        if !arrival.is_late() && response.status != 429 {
+            self.arrivals.retain(|arrived| at - arrived < DAY);
+            self.arrivals.push(at);
+            within(&self.arrivals, at, self.limits, self.clock_set[1], "arrive");
+        }
+        if request.method != "PATCH" || response.status != 200 {
+            return;
+        }
+        self.writes += 1;
+        let id = request.target.rsplit('/').next().unwrap();
+        let page = hub.page(id).unwrap();
+        // A hub that rewrites text has made another of ours.
+        let sent: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        if sent["content"].is_string() {
+            let live = page.live.as_ref().filter(|_| sent["status"] == "published").map(|live| live.content.clone());
+            let draft = page.draft.as_ref().and_then(|draft| draft.content.clone());
+            self.ours.extend(live.into_iter().chain(draft).map(|text| (id.to_owned(), text)));
+        }
+        let Some(before) = self.before.take() else { return };
+        if let Some(live) = &page.live {
+            let same = live.content == before.content && live.title == title_of(page, before.version);
+            let again = live.version > before.version && before.by_us && same;
+            assert!(!again, "{}: {:?} is published twice by us", before.id, live.content);
+        }
+    }
+}
+
+/// Whether the last of `moments` is within the limits of its minute and its day.
+fn within(moments: &[i64], at: i64, limits: Limits, since: i64, what: &str) {
+    let within = |window: i64| moments.iter().filter(|moment| at - **moment < window && **moment >= since).count();
+    let (minute, day) = (limits.per_minute as usize, limits.per_day as usize);
+    assert!(minute == 0 || within(60_000) <= minute, "more than {minute} requests {what} in a minute");
+    assert!(day == 0 || within(DAY) <= day, "more than {day} requests {what} in a day");
+}
+
+fn live_is_ours(page: &sandbox::Page) -> bool {
+    let last = page.versions.last().and_then(|version| version.created_by.as_ref());
+    last.is_some_and(|user| *user == sandbox::model::User::admin())
+}
+
+fn title_of(page: &sandbox::Page, version: u64) -> String {
+    let found = page.versions.iter().find(|known| known.version == version);
+    found.map(|known| known.title.clone()).unwrap_or_default()
+}
