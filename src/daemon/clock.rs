@@ -3,11 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::engine::JUMP_MS;
 use crate::page::{Mono, Now, Wall};
-
-/// A wall clock that moves by more than this against the monotonic one has jumped, or the machine was suspended, in
-/// milliseconds.
-const JUMP_MS: i64 = 60_000;
 
 /// Reads both clocks. Cheap to clone; all clones tell the same.
 #[derive(Clone, Debug)]

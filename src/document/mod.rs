@@ -90,6 +90,11 @@ impl Reading {
         }
     }
 
+    /// Whether it can be published.
+    pub fn is_document(&self) -> bool {
+        matches!(self, Self::Document { .. })
+    }
+
     /// The title that the file has.
     pub fn title(&self) -> Option<&str> {
         match self {

@@ -131,6 +131,8 @@ impl Engine {
         let mut again = Vec::new();
         for (id, entry) in &mut self.entries {
             let news = match listed.get(id) {
+                // A row must not make a page known whose file could never be published (two newcomers with one id, say).
+                Some(_) if !entry.is_known() => false,
                 Some(row) => entry.take_row(row, as_of),
                 None => {
                     if entry.record.moved.is_none() {

@@ -111,14 +111,14 @@ pub(super) struct Sight {
     absent: Option<Mono>,
     /// A complete list showed nothing new.
     unmoved: Option<Mono>,
-    /// What was asked before this counts for nothing: we wrote since.
+    /// What was asked before this counts for nothing: we wrote since, or the machine was suspended.
     floor: Mono,
 }
 
 impl Sight {
     /// A GET that was sent at `as_of` showed the page.
     pub fn saw(&mut self, as_of: Mono) {
-        (self.is, self.absent) = (Some(as_of), None);
+        (self.is, self.absent) = ((as_of >= self.floor).then_some(as_of), None);
     }
 
     /// A request that was sent at `as_of` found no page.
@@ -173,6 +173,11 @@ impl Entry {
         self.record.base.is_some() || self.record.seen.is_some() || self.record.absent.is_some()
     }
 
+    /// Whether it is a page of ours: it was asked for, or has a document.
+    pub fn is_known(&self) -> bool {
+        self.was_asked_for() || matches!(self.found, Some(Found::Document(_)))
+    }
+
     /// What is known of the hub, for `decide`. A row that tells of a change outweighs all but a newer GET, which drops it.
     pub fn remote(&self, now: Mono) -> Remote<'_> {
         if let Some(row) = &self.record.moved {
@@ -224,8 +229,7 @@ impl Entry {
     pub fn retry_at(&self, mono: Mono, wall: Wall) -> Option<Mono> {
         let next = self.record.trouble.as_ref()?.next;
         let ms = u64::try_from(next.0.saturating_sub(wall.0)).unwrap_or(0);
-        // A clock that was set back must not make it wait for longer than any backoff would.
-        (ms > 0).then(|| mono.plus(ms.min(crate::pace::backoff::Backoff::PAGE.max_ms)))
+        (ms > 0).then(|| mono.plus(ms))
     }
 }
 

@@ -126,6 +126,11 @@ impl Gates {
         }
     }
 
+    /// Whether the hub is shut for us by now: what was asked for before stays at home.
+    pub fn is_shut(&self, now: Mono) -> bool {
+        self.shut.as_ref().is_some_and(|shut| shut.until.is_none_or(|until| until > now))
+    }
+
     /// There was no slot.
     pub fn no_slot(&mut self, now: Now, lane: Lane, refused: NotUntil) {
         let ms = u64::try_from(refused.at.0.saturating_sub(now.wall.0)).unwrap_or(0).max(1);

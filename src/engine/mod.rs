@@ -169,7 +169,13 @@ pub struct Engine {
     news: BTreeSet<PageId>,
     looked: BTreeSet<PageId>,
     missing: BTreeSet<PageId>,
+    /// The wall clock less the monotonic one, in milliseconds, when last told; `None`: never told.
+    offset: Option<i64>,
 }
+
+/// A wall clock that moves by more than this against the monotonic one was set, or the machine was suspended, in
+/// milliseconds.
+pub const JUMP_MS: i64 = 60_000;
 
 /// Whether a list of pages is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,11 +230,13 @@ impl Engine {
             news: BTreeSet::new(),
             looked: BTreeSet::new(),
             missing: BTreeSet::new(),
+            offset: None,
         }
     }
 
     /// Takes in what happened.
     pub fn handle(&mut self, now: Now, input: Input) {
+        self.notice_jump(now);
         match input {
             Input::Settled(settled) => self.settled(now, settled),
             Input::Health(health) => self.health(health),
@@ -244,6 +252,7 @@ impl Engine {
 
     /// The next thing to do, if there is one.
     pub fn poll(&mut self, now: Now) -> Option<Effect> {
+        self.notice_jump(now);
         if self.outbox.is_empty() {
             self.advance(now);
         }

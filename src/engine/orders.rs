@@ -1,5 +1,6 @@
 //! What comes in from this side: settled documents, the root's health, a new policy, a wake-up.
 
+use crate::pace::backoff::Backoff;
 use crate::pace::quota::Lane;
 use crate::page::{Authored, DocPath, ListKind, Mono, Now, PageId, Wall};
 use crate::policy::{ConflictCheck, Policy};
@@ -10,7 +11,7 @@ use super::listing::first_watermark;
 use super::settled::{Found, RootHealth, Settled};
 use super::summary::Loose;
 use super::unsaved::Freshness;
-use super::{Engine, ListWanted, Mode};
+use super::{Engine, JUMP_MS, ListWanted, Mode};
 
 /// A round of at most so many changed documents is an edit; a larger one is bulk (contract.md, What a change costs).
 const EDIT: usize = 10;
@@ -108,9 +109,23 @@ impl Engine {
         }
     }
 
-    /// The machine woke up, or its clock was set: what was waited for may be over, and a look is due.
+    /// The clocks are compared before anything else is done: a monotonic clock stands still while the machine is suspended,
+    /// and what was looked at before must not seem fresh.
+    pub(super) fn notice_jump(&mut self, now: Now) {
+        let offset = now.wall.0.saturating_sub(i64::try_from(now.mono.0).unwrap_or(i64::MAX));
+        let before = self.offset.replace(offset);
+        if before.is_some_and(|before| offset.saturating_sub(before).saturating_abs() > JUMP_MS) {
+            self.woke(now);
+        }
+    }
+
+    /// The machine woke up, or its clock was set: what was waited for may be over, what was looked at is old, and a look is
+    /// due.
     pub(super) fn woke(&mut self, now: Now) {
         self.gates.reset(now.mono);
+        for entry in self.entries.values_mut() {
+            entry.sight.forget(now.mono);
+        }
         self.list_retry = None;
         for entry in self.entries.values_mut() {
             if let Some(trouble) = &mut entry.record.trouble {
@@ -131,8 +146,21 @@ impl Engine {
         }
     }
 
+    /// A clock that was set back must not put off for a year what was to happen soon: what is remembered of the future
+    /// counts as now.
+    fn forget_the_future(&mut self, now: Now) {
+        let no_later = |stamp: &mut Option<Wall>| *stamp = stamp.map(|at| at.min(now.wall));
+        no_later(&mut self.marks.listed_at);
+        no_later(&mut self.names.read_at);
+        let latest = now.wall.plus(i64::try_from(Backoff::PAGE.max_ms).unwrap_or(i64::MAX));
+        for trouble in self.entries.values_mut().filter_map(|entry| entry.record.trouble.as_mut()) {
+            trouble.next = trouble.next.min(latest);
+        }
+    }
+
     /// Wakes what has waited long enough.
     pub(super) fn wake(&mut self, now: Now) {
+        self.forget_the_future(now);
         let awake: Vec<PageId> = self
             .entries
             .iter()
@@ -214,7 +242,8 @@ impl Engine {
 /// A page that was published n times within the hour waits for n more times `debounce` of quiet, at most `max_delay` from
 /// the first change that is not published yet.
 fn quieten(entry: &mut Entry, document: &Authored, policy: &Policy, mode: Mode, now: Now) {
-    let published = entry.record.published.iter().filter(|at| at.plus(HOUR_MS) > now.wall).count();
+    let lately = |at: &&Wall| **at <= now.wall && at.plus(HOUR_MS) > now.wall;
+    let published = entry.record.published.iter().filter(lately).count();
     let back = entry.record.base.as_ref().is_some_and(|base| base.source == document.source);
     if mode != Mode::Daemon || published == 0 || back {
         entry.quiet = None;

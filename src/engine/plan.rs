@@ -42,7 +42,13 @@ impl Engine {
     /// Decides one page until it asks for something or is at rest.
     pub(super) fn plan(&mut self, now: Now, id: &PageId) {
         for _ in 0..ROUNDS {
-            let Some(decision) = self.decide_page(now, id) else { return };
+            let Some(decision) = self.decide_page(now, id) else {
+                // Its file was not read yet: that will make it due again.
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.life = Life::Idle;
+                }
+                return;
+            };
             if self.carry_out(now, id, decision) == Progress::AtRest {
                 return;
             }

@@ -127,12 +127,22 @@ impl Engine {
         }
         self.slot = Slot::None;
         match answer {
+            Ok(()) if self.is_stopped(now) => {
+                self.probe_unused(now, errand);
+                self.outbox.push_back(Effect::Return(id));
+            }
             Ok(()) => self.spend(now, id, errand),
             Err(refused) => {
                 self.gates.no_slot(now, lane, refused);
                 self.probe_unused(now, errand);
             }
         }
+    }
+
+    /// Whether nothing may leave by now, although a slot was granted or an intent stored: meanwhile the hub has told us to
+    /// stop, or the root is in question.
+    fn is_stopped(&self, now: Now) -> bool {
+        self.gates.is_shut(now.mono) || self.root != RootHealth::Ok
     }
 
     fn probe_unused(&mut self, now: Now, errand: Errand) {
@@ -271,7 +281,7 @@ impl Engine {
         };
         let still = match self.decide_page(now, &id) {
             Some(Decision { step: Step::Patch(write), .. }) => {
-                write.patch == request.patch && self.unchanged(&id, &request)
+                write.patch == request.patch && self.unchanged(&id, &request) && !self.is_stopped(now)
             }
             _ => false,
         };

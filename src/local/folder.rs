@@ -200,7 +200,10 @@ impl Folder {
         for (page, (path, standing)) in &picture.pages {
             let presence = match standing {
                 Standing::Gone(since) => Presence::Missed(*since),
-                // Of two newcomers neither is known as the page's.
+                // What can't be published makes no page known, and of two newcomers neither is the page's. (A restart would
+                // not know them either.)
+                Standing::Held(_) if !self.homes.contains_key(page) => continue,
+                Standing::Reads(reading) if !reading.is_document() && !self.homes.contains_key(page) => continue,
                 Standing::Held(reason) if reason.code == Code::DuplicatePageId => continue,
                 Standing::Held(_) | Standing::Reads(_) => Presence::There,
             };

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Index;
 use std::sync::Arc;
 
-use hubsync::document::{self, Reading};
+use hubsync::document;
 use hubsync::engine::settled::{RootHealth, Settled};
 use hubsync::local::identity::{FileFact, Home, Picture, Presence, Says, Standing, identify};
 use hubsync::local::scan::Via;
@@ -146,8 +146,11 @@ impl Folder {
         self.files.iter().filter_map(|(path, file)| Some((path, file.doc.as_ref()?)))
     }
 
-    pub fn paths(&self) -> Vec<String> {
-        self.files.keys().cloned().collect()
+
+    /// How many files name a page, published or not.
+    pub fn claims(&self, page: &PageId) -> usize {
+        let names = |file: &&File| document::parse(&file.bytes, &self.rules).reading.page_id() == Some(page);
+        self.files.values().filter(names).count()
     }
 
     /// All files, to be put back later.
@@ -253,6 +256,8 @@ impl Folder {
         for (page, (path, standing)) in &picture.pages {
             let presence = match standing {
                 Standing::Gone(since) => Presence::Missed(*since),
+                Standing::Held(_) if !self.homes.contains_key(page) => continue,
+                Standing::Reads(reading) if !reading.is_document() && !self.homes.contains_key(page) => continue,
                 Standing::Held(reason) if reason.code == Code::DuplicatePageId => continue,
                 Standing::Held(_) | Standing::Reads(_) => Presence::There,
             };
@@ -291,9 +296,6 @@ impl Folder {
         self.debounce.due(Mono(u64::MAX));
     }
 
-    pub fn set_times(&mut self, debounce: u64, max_delay: u64) {
-        self.debounce.set_times(debounce, max_delay);
-    }
 }
 
 impl Index<&str> for Folder {
@@ -302,9 +304,4 @@ impl Index<&str> for Folder {
     fn index(&self, path: &str) -> &Doc {
         self.get(path).expect("a document of the test")
     }
-}
-
-/// Whether bytes are a document that can be published.
-pub fn is_good(bytes: &[u8], rules: &Rules) -> bool {
-    matches!(document::parse(bytes, rules).reading, Reading::Document { .. })
 }

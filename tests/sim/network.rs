@@ -126,6 +126,11 @@ impl World {
     fn end(&mut self, flight: Flight, body: AnswerBody, date: Option<Wall>) {
         let ended = self.now();
         let slot = self.slots.remove(&flight.id).unwrap();
+        if let (AnswerBody::Lost { .. } | AnswerBody::ServerError { .. } | AnswerBody::Garbled { .. }, Some(page)) =
+            (&body, flight.writes_to())
+        {
+            self.watch.lost.insert(page);
+        }
         match &body {
             AnswerBody::Unsent { .. } => {
                 self.quota.never_sent(slot);

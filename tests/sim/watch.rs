@@ -54,7 +54,7 @@ pub struct Watch {
     left: Vec<i64>,
     arrivals: Vec<i64>,
     /// Before this the counts say nothing: our clock was set forward.
-    clock_set: [i64; 2],
+    clock_set: i64,
     /// Nothing leaves before this: the hub said so.
     not_before: i64,
     /// A key that was refused and not replaced.
@@ -65,6 +65,8 @@ pub struct Watch {
     pub rejected: BTreeSet<String>,
     /// Pages one of whose writes has lost its answer.
     pub lost: BTreeSet<String>,
+    /// Whether the state was lost: what we wrote before is somebody's now.
+    pub forgot: bool,
     /// Texts that must never be sent.
     pub halves: BTreeSet<String>,
 }
@@ -83,12 +85,13 @@ impl Watch {
             writes: 0,
             left: Vec::new(),
             arrivals: Vec::new(),
-            clock_set: [i64::MIN; 2],
+            clock_set: i64::MIN,
             not_before: i64::MIN,
             refused_key: None,
             touched: BTreeSet::new(),
             rejected: BTreeSet::new(),
             lost: BTreeSet::new(),
+            forgot: false,
             halves: BTreeSet::new(),
         }
     }
@@ -124,10 +127,10 @@ impl Watch {
     /// Our wall clock was set. Forward looks like time that passed, so the windows that were open may seem closed.
     pub fn clock_was_set(&mut self, at: i64, by: i64) {
         if by > 0 {
-            self.clock_set[1] = at;
+            self.clock_set = at;
             self.not_before = i64::MIN;
+            self.shared_limits = true;
         }
-        self.clock_set[0] = at;
     }
 
     /// Promise 4: never more than the limits, by our own count; a 429 is heeded. Nothing leaves with a refused key. Promise
@@ -138,7 +141,7 @@ impl Watch {
         assert!(!is_write || *root == RootHealth::Ok, "a write leaves while the root is {root:?}");
         self.left.retain(|sent| at - sent < DAY);
         self.left.push(at);
-        within(&self.left, at, self.limits, self.clock_set[1], "leave");
+        within(&self.left, at, self.limits, self.clock_set, "leave");
     }
 
     /// The connection was never made.
@@ -259,7 +262,7 @@ impl Watch {
         if !arrival.is_late() && response.status != 429 {
             self.arrivals.retain(|arrived| at - arrived < DAY);
             self.arrivals.push(at);
-            within(&self.arrivals, at, self.limits, self.clock_set[1], "arrive");
+            within(&self.arrivals, at, self.limits, self.clock_set, "arrive");
         }
         if request.method != "PATCH" || response.status != 200 {
             return;

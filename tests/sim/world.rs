@@ -17,6 +17,7 @@ use hubsync::local::identity::{Home, Presence};
 use hubsync::pace::quota::{Lane, Limits, Quota, SlotId};
 use hubsync::page::{DocPath, Mono, Now, Stamp, Wall};
 use hubsync::policy::{ConflictCheck, Policy};
+use hubsync::reason::State;
 use hubsync::sandbox::{self, Model, SANDBOX_KEY, Settings, Time};
 
 mod scene;
@@ -50,6 +51,19 @@ impl Flight {
 
     pub fn is_write(&self) -> bool {
         matches!(self.request, Request::Patch(_))
+    }
+
+    /// The page that it writes to.
+    pub fn writes_to(&self) -> Option<String> {
+        match &self.request {
+            Request::Patch(patch) => Some(patch.page.to_string()),
+            _ => None,
+        }
+    }
+
+    /// When its time is up.
+    pub fn hangs_until(&self) -> i64 {
+        self.sent_at + 30_000
     }
 
     /// The same, when its connection is dead and it arrives later.
@@ -376,9 +390,16 @@ impl World {
             if rest == Rest::Done || matches!(rest, Rest::Waiting { until: None, .. }) {
                 return;
             }
-            assert!(self.time < deadline, "it does not settle: {rest:?}\n{}", self.story());
+            assert!(self.time < deadline, "it does not settle: {rest:?}\n{:#?}\n{}", self.restless(), self.story());
             self.sleep(now, i64::MAX);
         }
+    }
+
+    /// What has not come to rest.
+    fn restless(&self) -> Vec<String> {
+        let pages = self.summary().pages;
+        let waits = |page: &&hubsync::engine::PageReport| matches!(page.state, State::Pending | State::Failed);
+        pages.iter().filter(waits).map(|page| format!("{} {:?} {} {:?}", page.path.to_text(), page.state, page.rule, page.reason)).collect()
     }
 
     /// Lets `ms` pass, carrying everything out as it comes due.

@@ -186,7 +186,7 @@ impl World {
 
     /// The last steps, for a test that failed.
     pub fn story(&self) -> String {
-        let from = self.trace.len().saturating_sub(120);
+        let from = self.trace.len().saturating_sub(12);
         self.trace[from..].join("\n")
     }
 }

@@ -1,0 +1,321 @@
+//! A schedule: what kind of hub, documents and rules there are, and what happens one after the other. Drawn from a seed,
+//! carried out by `stage`, judged by `verdict`. What happens is a list, so that a failing one can be cut short.
+
+use hubsync::policy::{ConflictCheck, OnDifference, Policy};
+use hubsync::sandbox::{Normalise, Settings, Stamps};
+
+use super::disk::Tail;
+use super::network::{Fate, RetryAfter};
+
+pub const PAGES: u8 = 3;
+
+/// What it all begins with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub policy: Policy,
+    pub settings: Settings,
+    pub pages: Vec<Beginning>,
+    /// Rows a page of a list.
+    pub rows: usize,
+    pub no_date: bool,
+    /// Whether everything has met before the first thing happens.
+    pub met: bool,
+    /// Whether bodies are what a hub rewrites.
+    pub fancy: bool,
+}
+
+/// How one page begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    pub hub: AtHub,
+    pub is_draft: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtHub {
+    Empty,
+    Same,
+    Other,
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// What waits to be done is done, a few times; the dice choose what.
+    Go {
+        times: u8,
+        dice: u64,
+    },
+    Pass(i64),
+    /// The writer saves a document; its number makes the text a new one.
+    Save {
+        page: u8,
+        edit: Edit,
+        number: u32,
+        noticed: Noticed,
+    },
+    /// The writer's editor writes a half, and the rest a moment later.
+    Half {
+        page: u8,
+        gap: i64,
+        number: u32,
+    },
+    Rename(u8),
+    Swap(u8, u8),
+    Remove(u8),
+    /// The text before the last one.
+    Revert(u8),
+    Mass(u32),
+    /// Another branch is checked out, which lacks some documents and has others otherwise.
+    CheckOut(u32),
+    /// What was there before the checkout.
+    Back,
+    Spoil(u8, Spoilt),
+    Colleague {
+        page: u8,
+        act: Deed,
+        number: u32,
+    },
+    /// Another client of the workspace sends so many requests.
+    Spend(u32),
+    /// Something befalls a request under way.
+    Befall {
+        flight: u8,
+        fate: Fate,
+    },
+    Crash(Tail, Next),
+    DiskFull(bool),
+    Clock(i64),
+    Suspend(i64),
+    Root(bool),
+    /// The key is replaced in the hub; our copy of it later.
+    NewKey,
+    KeyFile,
+    Rescan,
+    /// The state file is lost.
+    LoseState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit {
+    New,
+    /// One of few texts, so that both sides write the same now and then.
+    Common(u8),
+    Status,
+    InG,
+    InBoth,
+    NoFolder,
+    Unmanaged,
+    UnknownFolder,
+    Other,
+    Emptied,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noticed {
+    /// The watcher names it.
+    Yes,
+    /// The event is lost; a rescan finds it.
+    No,
+    /// The queue runs over.
+    Overflow,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoilt {
+    Empty,
+    Unclosed,
+    Markers,
+    NotUtf8,
+    Off,
+    NoFrontMatter,
+    /// A copy beside it with the same id.
+    Copy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    Publish,
+    PublishCommon(u8),
+    Draft,
+    DraftCommon(u8),
+    Discard,
+    FileInG,
+    FileInH,
+    Archive,
+    Restore,
+}
+
+/// What runs after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Run,
+    Sync,
+}
+
+const MANY: usize = 60;
+
+/// Draws a schedule.
+pub fn draw(seed: u64) -> (Setup, Vec<Op>) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let setup = draw_setup(&mut rng);
+    let ops = (0..MANY).map(|number| draw_op(&mut rng, u32::try_from(number).unwrap())).collect();
+    (setup, ops)
+}
+
+fn draw_setup(rng: &mut fastrand::Rng) -> Setup {
+    let either = |rng: &mut fastrand::Rng| if rng.u8(..3) == 0 { OnDifference::Local } else { OnDifference::Hold };
+    let check = if rng.u8(..12) == 0 { ConflictCheck::Off } else { ConflictCheck::On };
+    let policy = Policy {
+        on_conflict: either(rng),
+        on_first_meeting: either(rng),
+        conflict_check: check,
+        concurrency: rng.usize(1..=4),
+        ..Policy::default()
+    };
+    let normalise = match rng.u8(..8) {
+        0 => Normalise::Markdown,
+        1 => Normalise::Growing,
+        _ => Normalise::Verbatim,
+    };
+    let settings = Settings {
+        per_minute: rng.u32(5..30),
+        per_day: if rng.u8(..10) == 0 { rng.u32(60..120) } else { 1_000 },
+        normalise,
+        stamps: if rng.u8(..6) == 0 { Stamps::WholeSeconds } else { Stamps::Microseconds },
+        ..Settings::default()
+    };
+    let page = |rng: &mut fastrand::Rng| Beginning {
+        hub: [AtHub::Empty, AtHub::Other, AtHub::Same, AtHub::Same][rng.usize(..4)],
+        is_draft: rng.u8(..3) == 0,
+    };
+    Setup {
+        policy,
+        settings,
+        pages: (0..PAGES).map(|_| page(rng)).collect(),
+        rows: if rng.u8(..3) == 0 { rng.usize(1..=2) } else { 0 },
+        no_date: rng.u8(..20) == 0,
+        met: rng.bool(),
+        fancy: normalise != Normalise::Verbatim,
+    }
+}
+
+fn draw_op(rng: &mut fastrand::Rng, number: u32) -> Op {
+    let page = rng.u8(..PAGES);
+    match rng.u16(..1_000) {
+        0..420 => Op::Go { times: rng.u8(1..8), dice: rng.u64(..) },
+        420..495 => Op::Befall { flight: rng.u8(..4), fate: draw_fate(rng) },
+        495..520 => Op::Crash(draw_tail(rng), if rng.u8(..4) == 0 { Next::Sync } else { Next::Run }),
+        520..600 => Op::Pass(rng.i64(1..4_000)),
+        600..630 => Op::Pass(rng.i64(10_000..70_000)),
+        630..636 => Op::Pass(rng.i64(1_000_000..2_000_000)),
+        636..740 => Op::Save { page, edit: draw_edit(rng), number, noticed: draw_noticed(rng) },
+        740..760 => Op::Half { page, gap: rng.i64(1..1_900), number },
+        760..770 => Op::Rename(page),
+        770..776 => Op::Swap(page, (page + 1) % PAGES),
+        776..786 => Op::Remove(page),
+        786..796 => Op::Revert(page),
+        796..804 => Op::Mass(number),
+        804..811 => Op::CheckOut(number),
+        811..818 => Op::Back,
+        818..834 => Op::Spoil(page, draw_spoilt(rng)),
+        834..924 => Op::Colleague { page, act: draw_deed(rng), number },
+        924..930 => Op::Spend(rng.u32(1..40)),
+        930..944 => Op::DiskFull(rng.bool()),
+        944..954 => Op::Clock([-3_600_000, 3_600_000, -31_536_000_000, 31_536_000_000, 45_000, -45_000][rng.usize(..6)]),
+        954..958 => Op::Suspend(28_800_000),
+        958..972 => Op::Root(rng.bool()),
+        972..976 => Op::NewKey,
+        976..982 => Op::KeyFile,
+        982..990 => Op::Rescan,
+        990..993 => Op::LoseState,
+        _ => Op::Go { times: 12, dice: rng.u64(..) },
+    }
+}
+
+fn draw_fate(rng: &mut fastrand::Rng) -> Fate {
+    match rng.u8(..40) {
+        0..6 => Fate::AnswerLost,
+        6..10 => Fate::Cut,
+        10..14 => Fate::Late(rng.u64(0..4_990)),
+        14..16 => Fate::Unsent,
+        16..18 => Fate::Gateway([500, 502, 503, 504][rng.usize(..4)]),
+        18..21 => Fate::AppliedGateway([500, 502, 503, 504][rng.usize(..4)]),
+        21..28 => Fate::Limited(draw_retry_after(rng)),
+        28 => Fate::Portal,
+        29..31 => Fate::AppliedPortal,
+        31 => Fate::AppliedEmpty,
+        32 => Fate::AppliedHalf,
+        33 => Fate::AppliedOther,
+        34..36 => Fate::Rejected,
+        36 => Fate::Forbidden,
+        37 => Fate::NotFoundPage,
+        _ => Fate::Redirected([301, 302, 303, 307, 308][rng.usize(..5)]),
+    }
+}
+
+fn draw_retry_after(rng: &mut fastrand::Rng) -> RetryAfter {
+    let seconds = if rng.bool() { rng.i64(1..10) } else { rng.i64(30..200) };
+    match rng.u8(..10) {
+        0 => RetryAfter::Seconds(seconds),
+        1 => RetryAfter::Date(seconds),
+        2 => RetryAfter::Float(seconds),
+        3 => RetryAfter::InBody(seconds),
+        4 => RetryAfter::InError(seconds),
+        5 => RetryAfter::Both(seconds),
+        6 => RetryAfter::Year2099,
+        7 => RetryAfter::Negative,
+        8 => RetryAfter::Junk,
+        _ => RetryAfter::Absent,
+    }
+}
+
+fn draw_tail(rng: &mut fastrand::Rng) -> Tail {
+    match rng.u8(..4) {
+        0 => Tail::Whole,
+        1 => Tail::Torn(rng.u16(..1_000)),
+        _ => Tail::Lost,
+    }
+}
+
+fn draw_edit(rng: &mut fastrand::Rng) -> Edit {
+    match rng.u8(..20) {
+        0..2 => Edit::Status,
+        2 => Edit::InG,
+        3 => Edit::InBoth,
+        4 => Edit::NoFolder,
+        5 => Edit::Unmanaged,
+        6 => Edit::UnknownFolder,
+        7 => Edit::Other,
+        8 => Edit::Emptied,
+        9..13 => Edit::Common(rng.u8(..3)),
+        _ => Edit::New,
+    }
+}
+
+fn draw_noticed(rng: &mut fastrand::Rng) -> Noticed {
+    match rng.u8(..10) {
+        0 => Noticed::No,
+        1 => Noticed::Overflow,
+        _ => Noticed::Yes,
+    }
+}
+
+fn draw_spoilt(rng: &mut fastrand::Rng) -> Spoilt {
+    use Spoilt::{Copy, Empty, Markers, NoFrontMatter, NotUtf8, Off, Unclosed};
+    [Empty, Unclosed, Markers, NotUtf8, Off, NoFrontMatter, Copy][rng.usize(..7)]
+}
+
+fn draw_deed(rng: &mut fastrand::Rng) -> Deed {
+    match rng.u8(..14) {
+        0..4 => Deed::Publish,
+        4 => Deed::PublishCommon(rng.u8(..3)),
+        5..8 => Deed::Draft,
+        8 => Deed::DraftCommon(rng.u8(..3)),
+        9 => Deed::Discard,
+        10 => Deed::FileInG,
+        11 => Deed::FileInH,
+        12 => Deed::Archive,
+        _ => Deed::Restore,
+    }
+}

@@ -1,0 +1,170 @@
+//! The end of a schedule: faults stop, everything is noticed, and it must come to rest where the folder and the hub say the
+//! same, or where somebody else, or the writer, gave a reason why not.
+
+use std::collections::BTreeMap;
+
+use hubsync::engine::{Input, Mode, PageReport, Rest};
+use hubsync::page::{PageId, Status};
+use hubsync::policy::ConflictCheck;
+use hubsync::reason::{Code, State};
+use hubsync::sandbox::{Normalise, Page};
+
+use super::folder::Doc;
+use super::schedule::PAGES;
+use super::stage::{Stage, id};
+use super::world::SYNC;
+
+impl Stage {
+    /// No faults any more; what was wrong on our side is mended, and everything is carried out.
+    pub fn heal(&mut self) {
+        let w = &mut self.w;
+        w.trace.push("-- heal".to_owned());
+        w.disk.full = false;
+        w.folder.missing = false;
+        w.key_source = w.hub.settings().key.clone();
+        if w.key != w.key_source {
+            w.key = w.key_source.clone();
+            w.handle(Input::KeyRenewed);
+        }
+        // Now and then it goes on as it is; else another process does.
+        if w.setting.mode != Mode::Daemon || w.time % 3 != 0 {
+            w.setting.mode = Mode::Daemon;
+            w.crash();
+        }
+        w.tick(10_000);
+        w.rescan();
+        let now = w.now().wall;
+        w.folder.confirm(now);
+        w.rescan();
+        w.settle();
+        w.run(2 * 1_801_000);
+        w.settle();
+        self.mend_refused();
+        let w = &mut self.w;
+        assert_eq!(w.engine.rest(w.now()), Rest::Done);
+        // A `sync` has nothing left to do but its look, and ends.
+        let before = w.summary().counts;
+        w.forget_requests();
+        w.restart(SYNC);
+        w.settle();
+        assert_eq!(w.engine.rest(w.now()), Rest::Done);
+        assert_eq!(w.summary().counts, before, "a sync sees it otherwise");
+        assert!(w.requests().1 == 0, "{:?}", w.asked());
+        w.restart(Mode::Daemon);
+        w.settle();
+        assert_eq!(w.summary().counts, before, "a restart sees it otherwise");
+        w.forget_requests();
+        w.rescan();
+        w.run(1_801_000);
+        let asked = w.asked();
+        let few = 2 * if self.setup.rows > 0 { usize::from(PAGES) } else { 1 };
+        assert!(asked.len() <= few && asked.iter().all(|asked| asked == "GET pages"), "it never rests: {asked:?}");
+    }
+
+    /// What the hub refused once is sent again when its document is another one.
+    fn mend_refused(&mut self) {
+        for _ in 0..2 {
+            let refused = |page: &PageReport| page.reason.as_ref().is_some_and(|reason| reason.code == Code::Refused);
+            let paths: Vec<String> =
+                self.w.summary().pages.iter().filter(|page| refused(page)).map(|page| page.path.to_text()).collect();
+            for path in &paths {
+                let doc = self.w.folder[path.as_str()].clone();
+                assert!(self.w.watch.rejected.contains(doc.id.as_str()), "{path}: nobody refused it");
+                self.w.write_file(path, Doc { other: doc.other + 1, ..doc });
+                self.w.tell(&[path]);
+            }
+            self.w.settle();
+        }
+    }
+
+    /// Every page as the folder says, or with a reason that the folder or the hub shows.
+    pub fn verify(&self) {
+        let pages = self.w.summary().pages;
+        let reports: BTreeMap<&PageId, &PageReport> =
+            pages.iter().filter_map(|page| Some((page.page_id.as_ref()?, page))).collect();
+        for page in 0..PAGES {
+            let page_id = PageId::parse(&id(page)).unwrap();
+            let docs: Vec<&Doc> = self.w.folder.docs().map(|(_, doc)| doc).filter(|doc| doc.id == page_id).collect();
+            let hub = self.w.hub.page(page_id.as_str()).unwrap();
+            match (reports.get(&page_id), docs.as_slice()) {
+                (None, []) => {}
+                (None, _) => assert!(self.w.folder.claims(&page_id) > 1, "{page_id}: it is not reported: {docs:?}"),
+                (Some(report), docs) => {
+                    let what = format!("{page_id} {docs:?}\n{report:?}\n{hub:?}");
+                    self.judge(report, docs, hub, &what);
+                }
+            }
+        }
+    }
+
+    fn judge(&self, report: &PageReport, docs: &[&Doc], hub: &Page, what: &str) {
+        let code = report.reason.as_ref().map(|reason| reason.code);
+        let watch = &self.w.watch;
+        let touched = watch.touched.contains(&hub.id);
+        let path = report.path.to_text();
+        let good = self.w.folder.get(&path).is_some_and(|doc| doc.id.as_str() == hub.id);
+        let spoilt = self.w.folder.contains_key(&path) && !good;
+        match report.state {
+            State::InStep => {
+                let doc = docs.iter().find(|doc| self.w.folder.get(&report.path.to_text()) == Some(doc));
+                let doc = doc.unwrap_or_else(|| panic!("in step with no document: {what}"));
+                // A list leaves archived pages out, so nothing tells of what came before; without checks nobody looks.
+                let unchecked = self.setup.policy.conflict_check == ConflictCheck::Off;
+                if !hub.archived && !(unchecked && touched) {
+                    self.says(doc, hub, what);
+                }
+            }
+            State::Blocked => match code {
+                Some(Code::PageNotFound) => assert!(hub.archived, "it is there: {what}"),
+                Some(Code::BodyEmpty) => assert!(docs.iter().any(|doc| doc.body.is_empty()), "it is not empty: {what}"),
+                Some(Code::UnknownName) => {
+                    let unknown = |doc: &&Doc| doc.named.folders.iter().flatten().any(|name| name == "Nowhere");
+                    assert!(docs.iter().any(unknown), "all names are known: {what}");
+                }
+                Some(Code::DuplicatePageId) => {
+                    let page = report.page_id.as_ref().unwrap();
+                    assert!(self.w.folder.claims(page) > 1, "there is one: {what}");
+                }
+                Some(Code::FrontMatter | Code::NoPageId | Code::FileEmpty | Code::MergeMarkers | Code::NotUtf8) => {
+                    assert!(spoilt, "the file is good: {what}");
+                }
+                _ => panic!("blocked for no reason: {what}"),
+            },
+            State::Skipped => assert!(spoilt, "it is a document: {what}"),
+            State::Orphaned => assert!(docs.is_empty(), "its document is there: {what}"),
+            State::Drifted | State::Conflict => {
+                let rewritten = self.setup.settings.normalise == Normalise::Growing && watch.lost.contains(&hub.id);
+                assert!(
+                    touched || rewritten || watch.forgot || code == Some(Code::FirstMeeting),
+                    "nobody else was there: {what}"
+                );
+            }
+            State::Pending | State::Failed => panic!("it has not come to rest: {what}"),
+        }
+    }
+
+    /// The page says what the document says.
+    fn says(&self, doc: &Doc, hub: &Page, what: &str) {
+        let live = hub.content();
+        let draft = hub.draft.as_ref().and_then(|draft| draft.content.as_deref());
+        let shown = if doc.status == Status::Draft { draft.or(live) } else { live }.unwrap_or_default();
+        let same = match self.setup.settings.normalise {
+            Normalise::Verbatim => shown == doc.body,
+            // What hubs rewrite: white space, bullets, and this one's backslashes.
+            Normalise::Markdown | Normalise::Growing => plain(shown) == plain(&doc.body),
+        };
+        assert!(same, "it says {shown:?}: {what}");
+        if let Some(names) = &doc.named.folders {
+            let id = |name: &String| self.folders[usize::from(name == "H")].clone();
+            let mut wanted: Vec<String> = names.iter().map(id).collect();
+            let mut filed = hub.folder_ids.clone();
+            wanted.sort();
+            filed.sort();
+            assert_eq!(wanted, filed, "{what}");
+        }
+    }
+}
+
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && !"*-\\".contains(*c)).collect()
+}
