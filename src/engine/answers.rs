@@ -378,7 +378,9 @@ fn learn_echo(entry: &mut Entry, seen: &Seen) {
     let untouched = (old.updated_at, old.version, &old.title) == (seen.updated_at, seen.version, &seen.title)
         && !old.racy
         && entry.record.moved.is_none();
-    if let (true, Some(base), Some(shown)) = (untouched, &mut entry.record.base, &seen.draft)
+    // A draft that was made equal to the live text is none any more.
+    let shown = seen.draft.as_ref().or(seen.live.as_ref());
+    if let (true, Some(base), Some(shown)) = (untouched, &mut entry.record.base, shown)
         && let Some(ours) = &mut base.draft
         && old.draft.as_ref() == Some(&ours.sent)
         && *shown != ours.sent

@@ -119,7 +119,9 @@ pub fn identify(files: &BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, Ho
             (Some((path, file)), _, _) | (None, [(path, file)], _) => (*path, standing(file)),
             (None, [], Some(home)) => (&home.path, without_claim(page, files.get(&home.path), home, now)),
             (None, [], None) => continue,
-            (None, [(path, _), ..], _) => (*path, Standing::Held(duplicate(page, path, claimants))),
+            // None of them becomes the page's by the order of their names: what is known of the page stays as it is.
+            (None, _, Some(home)) => (&home.path, Standing::Held(duplicate(page, &home.path, claimants))),
+            (None, [(path, _), ..], None) => (*path, Standing::Held(duplicate(page, path, claimants))),
         };
         placed.insert(path);
         for (other, file) in claimants.iter().filter(|(other, _)| *other != path) {

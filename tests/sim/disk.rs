@@ -109,6 +109,14 @@ impl Disk {
         self.pages.get(page).map(|(_, json)| serde_json::from_str(json).unwrap())
     }
 
+    /// The pages whose last write is in doubt for the next process.
+    pub fn in_doubt(&self) -> Vec<String> {
+        let doubts = |(_, json): &(DocPath, String)| {
+            serde_json::from_str::<PageRecord>(json).unwrap().doubt.is_some()
+        };
+        self.pages.iter().filter(|(_, kept)| doubts(kept)).map(|(page, _)| page.to_string()).collect()
+    }
+
     /// Everything that is remembered is lost; backups are files of their own.
     pub fn lose(&mut self) {
         *self = Self { backups: std::mem::take(&mut self.backups), full: self.full, ..Self::default() };

@@ -112,8 +112,10 @@ impl World {
         };
         let mut body = response::read(&flight.request, response.status, &headers, &response.body, ended.wall);
         if matches!(body, AnswerBody::Unauthorized(_)) {
-            let source = if self.key_source == self.key { KeySource::Same } else { KeySource::Renewed };
-            self.watch.key_refused(&self.key, &self.key_source);
+            // It left with a key that may have been replaced since.
+            let refused = flight.travels.authorization.clone().unwrap_or_default().replace("Bearer ", "");
+            let source = if self.key_source == refused { KeySource::Same } else { KeySource::Renewed };
+            self.watch.key_refused(&refused, &self.key_source);
             self.key = self.key_source.clone();
             body = AnswerBody::Unauthorized(source);
         }

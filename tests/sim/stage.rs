@@ -177,7 +177,6 @@ impl Stage {
                 Tail::Whole => "crash leaves a store that nobody was told of",
             });
         }
-        self.lose_flights();
         self.w.setting.mode = if next == Next::Sync { SYNC } else { Mode::Daemon };
         self.w.crash_with(tail);
     }
@@ -185,7 +184,7 @@ impl Stage {
     /// What is going on right now, for the tally.
     fn crash_point(&self) -> &'static str {
         let write = self.w.flights.iter().find(|flight| flight.is_write());
-        let in_doubt = self.w.disk.load().pages.iter().any(|(_, _, record)| record.doubt.is_some());
+        let in_doubt = !self.w.disk.in_doubt().is_empty();
         match (write, self.w.flights.front()) {
             (Some(write), _) if write.has_arrived() => "while a write has arrived and is not answered",
             (Some(_), _) => "while a write is on its way",
@@ -200,13 +199,7 @@ impl Stage {
         }
     }
 
-    fn lose_flights(&mut self) {
-        let writes: Vec<String> = self.w.flights.iter().filter_map(|flight| flight.writes_to()).collect();
-        self.w.watch.lost.extend(writes);
-    }
-
     fn lose_state(&mut self) {
-        self.lose_flights();
         self.w.crash();
         self.w.lose_the_state();
         self.w.watch.forgot = true;

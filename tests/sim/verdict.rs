@@ -7,12 +7,12 @@ use hubsync::engine::{Input, Mode, PageReport, Rest};
 use hubsync::page::{PageId, Status};
 use hubsync::policy::ConflictCheck;
 use hubsync::reason::{Code, State};
-use hubsync::sandbox::{Normalise, Page};
+use hubsync::sandbox::{Normalise, Page, Stamps};
 
 use super::folder::Doc;
 use super::schedule::PAGES;
 use super::stage::{Stage, id};
-use super::world::SYNC;
+use super::world::{SYNC, World};
 
 impl Stage {
     /// No faults any more; what was wrong on our side is mended, and everything is carried out.
@@ -43,16 +43,16 @@ impl Stage {
         let w = &mut self.w;
         assert_eq!(w.engine.rest(w.now()), Rest::Done);
         // A `sync` has nothing left to do but its look, and ends.
-        let before = w.summary().counts;
+        let before = standings(w);
         w.forget_requests();
         w.restart(SYNC);
         w.settle();
         assert_eq!(w.engine.rest(w.now()), Rest::Done);
-        assert_eq!(w.summary().counts, before, "a sync sees it otherwise");
+        assert_eq!(standings(w), before, "a sync sees it otherwise");
         assert!(w.requests().1 == 0, "{:?}", w.asked());
         w.restart(Mode::Daemon);
         w.settle();
-        assert_eq!(w.summary().counts, before, "a restart sees it otherwise");
+        assert_eq!(standings(w), before, "a restart sees it otherwise");
         w.forget_requests();
         w.rescan();
         w.run(1_801_000);
@@ -73,6 +73,7 @@ impl Stage {
                 self.w.write_file(path, Doc { other: doc.other + 1, ..doc });
                 self.w.tell(&[path]);
             }
+            self.w.tick(10_000);
             self.w.settle();
         }
     }
@@ -110,7 +111,9 @@ impl Stage {
                 let doc = doc.unwrap_or_else(|| panic!("in step with no document: {what}"));
                 // A list leaves archived pages out, so nothing tells of what came before; without checks nobody looks.
                 let unchecked = self.setup.policy.conflict_check == ConflictCheck::Off;
-                if !hub.archived && !(unchecked && touched) {
+                // An edit of the second of our own write may stay unseen where stamps are whole seconds (promise 1).
+                let coarse = self.setup.settings.stamps == Stamps::WholeSeconds;
+                if !hub.archived && !(touched && (unchecked || coarse)) {
                     self.says(doc, hub, what);
                 }
             }
@@ -133,7 +136,11 @@ impl Stage {
             State::Skipped => assert!(spoilt, "it is a document: {what}"),
             State::Orphaned => assert!(docs.is_empty(), "its document is there: {what}"),
             State::Drifted | State::Conflict => {
-                let rewritten = self.setup.settings.normalise == Normalise::Growing && watch.lost.contains(&hub.id);
+                // Where a hub rewrites more than white space, what an answer would have shown is missed: a lost one, or the
+                // echo of a draft where its mark may hide somebody else's edit of the same second.
+                let coarse = self.setup.settings.stamps == Stamps::WholeSeconds;
+                let rewritten =
+                    self.setup.settings.normalise == Normalise::Growing && (watch.lost.contains(&hub.id) || coarse);
                 assert!(
                     touched || rewritten || watch.forgot || code == Some(Code::FirstMeeting),
                     "nobody else was there: {what}"
@@ -163,6 +170,12 @@ impl Stage {
             assert_eq!(wanted, filed, "{what}");
         }
     }
+}
+
+/// How each page stands that the state knows. (Of others a process may say more than the next one knows.)
+fn standings(w: &World) -> BTreeMap<PageId, (State, Option<Code>)> {
+    let known = |page: PageReport| Some((page.page_id?, (page.state, page.reason.map(|reason| reason.code))));
+    w.summary().pages.into_iter().filter_map(known).filter(|(page, _)| w.disk.record(page).is_some()).collect()
 }
 
 fn plain(text: &str) -> String {

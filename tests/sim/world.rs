@@ -455,6 +455,7 @@ impl World {
         if let Some((_, change)) = self.stores.pop_front() {
             self.disk.die_writing(*change, tail);
         }
+        self.watch.lost.extend(self.disk.in_doubt());
         self.begin();
     }
 

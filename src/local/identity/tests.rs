@@ -71,6 +71,15 @@ fn the_known_file_of_a_page_goes_on_and_the_newcomer_is_blocked() {
 }
 
 #[test]
+fn of_two_newcomers_neither_becomes_the_known_page_s_document() {
+    let files = || vec![("b.md", document(Some("A"), "one")), ("c.md", document(Some("A"), "two"))];
+    let picture = picture(files(), &[("A", "a.md")]);
+    assert_eq!(picture.pages[&page("A")].0, path("a.md"), "the next process must not take b.md for the known one");
+    assert!(matches!(&picture.pages[&page("A")].1, Standing::Held(reason) if reason.code == Code::DuplicatePageId));
+    assert_eq!(picture.loose.keys().cloned().collect::<Vec<_>>(), [path("b.md"), path("c.md")]);
+}
+
+#[test]
 fn a_known_file_that_is_bad_keeps_its_page_from_a_newcomer() {
     let files = vec![("a.md", document(Some("P"), "x")), ("z.md", blocked(Some("P"), Code::UnknownStatus))];
     assert_eq!(told(&picture(files, &[("P", "z.md")])), ["P: z.md unknown_status", "a.md duplicate_page_id"]);
