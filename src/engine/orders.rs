@@ -113,9 +113,14 @@ impl Engine {
     /// and what was looked at before must not seem fresh.
     pub(super) fn notice_jump(&mut self, now: Now) {
         let offset = now.wall.0.saturating_sub(i64::try_from(now.mono.0).unwrap_or(i64::MAX));
-        let before = self.offset.replace(offset);
-        if before.is_some_and(|before| offset.saturating_sub(before).saturating_abs() > JUMP_MS) {
-            self.woke(now);
+        let jumped = |before: i64| offset.saturating_sub(before).saturating_abs() > JUMP_MS;
+        match self.offset.replace(offset) {
+            None => self.forget_the_future(now),
+            Some(before) if jumped(before) => {
+                self.forget_the_future(now);
+                self.woke(now);
+            }
+            Some(_) => {}
         }
     }
 
@@ -160,7 +165,6 @@ impl Engine {
 
     /// Wakes what has waited long enough.
     pub(super) fn wake(&mut self, now: Now) {
-        self.forget_the_future(now);
         let awake: Vec<PageId> = self
             .entries
             .iter()

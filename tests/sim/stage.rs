@@ -147,7 +147,9 @@ impl Stage {
             // A request hangs for 30 s at most; a disk answers within seconds.
             let hung = self.w.flights.iter().map(|flight| flight.hangs_until()).min();
             let wake = wake.map(|at| self.w.time + i64::try_from(at.since(now.mono)).unwrap_or(i64::MAX / 2));
-            let at = wake.into_iter().chain(hung).min().unwrap_or(until).clamp(self.w.time + 1, until.max(self.w.time + 1));
+            // While an effect waits, the engine wants to be asked again at once.
+            let soonest = self.w.time + 1 + ms / 8;
+            let at = wake.into_iter().chain(hung).min().unwrap_or(until).max(soonest).min(until.max(self.w.time + 1));
             if at > until {
                 break;
             }
