@@ -37,6 +37,30 @@ pub enum Planted {
     StatusAlone,
     /// What is replaced is not kept first.
     NoBackup,
+    /// The next process knows nothing of the requests that were spent.
+    LedgerNotStored,
+}
+
+impl Planted {
+    /// Every one of them.
+    pub const ALL: &[Self] = &[
+        Self::WatermarkByOurAnswer,
+        Self::EarlyLookSettlesDoubt,
+        Self::OlderReplacesNewer,
+        Self::MarksOverDraft,
+        Self::StaleLook,
+        Self::SlotFreedAtSending,
+        Self::IntentAfterSending,
+        Self::ListSettlesDoubt,
+        Self::RevertInDoubt,
+        Self::BaseBySending,
+        Self::LooseEverywhere,
+        Self::RefusalForgotten,
+        Self::FirstMeetingOverwritten,
+        Self::StatusAlone,
+        Self::NoBackup,
+        Self::LedgerNotStored,
+    ];
 }
 
 #[cfg(feature = "simulation")]

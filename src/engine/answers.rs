@@ -7,6 +7,7 @@ use crate::page::{DraftSeen, Mono, Now, Page, PageId, PageStatus, Print, Row, St
 use crate::reason::Code;
 use crate::reconcile::page_record::{Doubt, IntentKind, Refused, Seen, Trouble};
 use crate::reconcile::{acknowledged, wanted};
+use crate::simulation::{Planted, planted};
 
 use super::change::{LogEntry, LogEvent};
 use super::entry::{Entry, Life, Want};
@@ -233,7 +234,8 @@ impl Engine {
             .record
             .moved
             .as_ref()
-            .is_some_and(|row| (row.updated_at, row.version) > (page.updated_at, page.version));
+            .is_some_and(|row| (row.updated_at, row.version) > (page.updated_at, page.version))
+            && !planted(Planted::OlderReplacesNewer);
         entry.record.seen = Some(seen);
         entry.record.absent = None;
         entry.sight.saw(sent);
@@ -313,7 +315,11 @@ impl Engine {
         let moved =
             entry.record.moved.take().filter(|row| (row.updated_at, row.version) > (page.updated_at, page.version));
         // Somebody's draft may hide behind the mark of a write without text: only a GET can tell.
-        entry.record.moved = moved.or_else(|| patch.text.is_none().then(|| row_of(page)));
+        let hides = patch.text.is_none() && !planted(Planted::MarksOverDraft);
+        entry.record.moved = moved.or_else(|| hides.then(|| row_of(page)));
+        if planted(Planted::WatermarkByOurAnswer) {
+            self.marks.watermark = Some(page.updated_at);
+        }
         entry.record.seen = Some(seen);
         entry.sight.forget(ended);
         entry.page = None;

@@ -9,6 +9,7 @@ use crate::reconcile::page_record::{Intent, PageRecord};
 use crate::reconcile::step::{Remote, RemoteDraft};
 
 use super::settled::Found;
+use crate::simulation::{Planted, planted};
 
 /// A page that has a document, or had one.
 #[derive(Clone, Debug)]
@@ -201,7 +202,8 @@ impl Entry {
             return false;
         }
         let news = match &self.record.seen {
-            Some(seen) if seen.explains(row) || seen.is_newer_than(row.updated_at, row.version) => false,
+            Some(seen) if seen.explains(row) => false,
+            Some(seen) if seen.is_newer_than(row.updated_at, row.version) => planted(Planted::OlderReplacesNewer),
             _ => self.record.moved.as_ref() != Some(row),
         };
         if news {

@@ -33,6 +33,7 @@ use crate::policy::{ConflictCheck, Policy};
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 
+use crate::simulation::{Planted, planted};
 use change::{Change, HubHealth, Marks};
 use entry::{Entry, Life};
 use gates::Gates;
@@ -195,6 +196,9 @@ impl Engine {
             if matches!(setting.mode, Mode::OneShot(_)) {
                 // Names are read again once a run; what was not found in the last one may be there now.
                 record.nameless = None;
+            }
+            if planted(Planted::RefusalForgotten) {
+                record.refused = None;
             }
             entries.insert(id, Entry::new(path, record));
         }

@@ -4,8 +4,11 @@
 use crate::pace::breaker::{Event, ProbeEnd};
 use crate::pace::quota::{Lane, NotUntil};
 use crate::page::{DraftSeen, Mono, Now, Page, PageId, Side};
+use crate::reconcile::acknowledged;
 use crate::reconcile::page_record::{Doubt, Intent, IntentKind};
 use crate::reconcile::step::{Decision, Look, Step, Write};
+
+use crate::simulation::{Planted, planted};
 
 use super::change::{Backup, Change, PageChange};
 use super::entry::{Entry, Life, Want};
@@ -243,8 +246,11 @@ impl Engine {
             Request::Patch(Box::new(PatchRequest { page: id.clone(), path: entry.path.clone(), source, patch }));
         self.unsaved.page(now.mono, id);
         let (mut change, unsaved) = self.take_change();
-        change.backups = backups;
+        change.backups = if planted(Planted::NoBackup) { Vec::new() } else { backups };
         self.stores.insert(store, unsaved);
+        if planted(Planted::IntentAfterSending) {
+            self.outbox.push_back(Effect::Send(slot, request.clone()));
+        }
         let what = What::Write(id.clone());
         self.jobs.insert(slot, Job { what, errand, request, store: Some(store), begun: now.mono });
         self.outbox.push_back(Effect::Store(store, Box::new(change)));
@@ -292,10 +298,25 @@ impl Engine {
         if let Some(job) = self.jobs.get_mut(&slot) {
             job.store = None;
         }
+        if planted(Planted::IntentAfterSending) {
+            return;
+        }
+        if planted(Planted::BaseBySending) {
+            self.take_for_answered(now, &id, &request);
+        }
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.sight.forget(now.mono);
         }
         self.outbox.push_back(Effect::Send(slot, Request::Patch(request)));
+    }
+
+    /// [`Planted::BaseBySending`]: what is sent is taken for acknowledged.
+    fn take_for_answered(&mut self, now: Now, id: &PageId, request: &PatchRequest) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        if let (Some(intent), Some(seen)) = (&entry.intent, &entry.record.seen) {
+            let base = acknowledged(intent, &request.patch, entry.record.base.as_ref(), seen, None, now);
+            entry.record.base = Some(base);
+        }
     }
 
     fn unchanged(&self, id: &PageId, request: &PatchRequest) -> bool {

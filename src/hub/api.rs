@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::engine::request::{PatchRequest, Request};
 use crate::page::{BodyPrint, Ids, ListKind, PageStatus, Stamp, Status};
+use crate::simulation::{Planted, planted};
 
 /// Rows asked for at once: the most that the API gives.
 pub const PAGE_SIZE: u32 = 100;
@@ -112,6 +113,9 @@ fn patch_body(request: &PatchRequest, body_text: Option<&str>) -> Result<String,
             Status::Published => Some("published"),
             Status::Draft => None,
         };
+        if body.status.is_some() && planted(Planted::StatusAlone) {
+            body.content = None;
+        }
     }
     #[expect(clippy::expect_used, reason = "text and sets of text always are JSON")]
     let json = serde_json::to_string(&body).expect("text is JSON");

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::page::Wall;
+use crate::simulation::{Planted, planted};
 
 /// The shorter window, in milliseconds.
 const MINUTE: i64 = 60_000;
@@ -170,7 +171,7 @@ impl Quota {
 
     /// What was kept, in place of what is here. Asks no clock: the next call brings one.
     pub fn restore(&mut self, slots: impl IntoIterator<Item = (SlotId, Spent)>, pause: Option<Pause>) {
-        self.slots = slots.into_iter().collect();
+        self.slots = if planted(Planted::LedgerNotStored) { BTreeMap::new() } else { slots.into_iter().collect() };
         self.pause = pause;
         let known = self.slots.values().map(|spent| spent.ahead.unwrap_or(spent.stamp()));
         self.latest = known.chain(pause.map(|p| p.since)).max().unwrap_or(Wall(i64::MIN));
@@ -198,7 +199,8 @@ impl Quota {
     pub fn answered(&mut self, id: SlotId, now: Wall) {
         self.observe(now);
         if let Some(spent) = self.remove(id) {
-            self.put(id, Spent { taken: spent.taken, freed: Some(now), ahead: None });
+            let freed = if planted(Planted::SlotFreedAtSending) { spent.taken } else { now };
+            self.put(id, Spent { taken: spent.taken, freed: Some(freed), ahead: None });
         }
     }
 

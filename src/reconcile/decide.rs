@@ -13,9 +13,10 @@ use crate::reason::{Code, Reason, State};
 use crate::reconcile::document::Case;
 use crate::reconcile::doubt::doubted;
 use crate::reconcile::gone::gone;
+use crate::reconcile::merge;
 use crate::reconcile::page_record::PageRecord;
 use crate::reconcile::step::{Decision, Hold, Local, Look, Mark, NamesRead, Remote, Step};
-use crate::simulation;
+use crate::simulation::{self, Planted, planted};
 
 /// How long a look is good for a write, in milliseconds from when it was sent (contract.md, promise 1).
 pub const FRESH_MS: u64 = 60_000;
@@ -31,7 +32,13 @@ pub fn decide(local: Local<'_>, page: &PageRecord, remote: Remote<'_>, policy: &
 }
 
 fn first_match(local: Local<'_>, page: &PageRecord, remote: Remote<'_>, policy: &Policy, now: Now) -> Decision {
-    if let Some(doubt) = &page.doubt {
+    let reverted = || match (&page.base, local) {
+        (Some(base), Local::Document(desired)) => merge::local_changes(desired, base).is_empty(),
+        _ => false,
+    };
+    if let Some(doubt) = &page.doubt
+        && !(planted(Planted::RevertInDoubt) && reverted())
+    {
         return doubted(doubt, page, remote, now);
     }
     let remote = aged(remote, now);
@@ -61,7 +68,7 @@ fn aged(remote: Remote<'_>, now: Now) -> Remote<'_> {
 }
 
 pub(super) fn fresh(as_of: Mono, now: Now) -> bool {
-    now.mono.since(as_of) <= FRESH_MS
+    now.mono.since(as_of) <= FRESH_MS || planted(Planted::StaleLook)
 }
 
 pub(super) fn step(rule: &'static str, step: Step) -> Decision {

@@ -1,15 +1,17 @@
 //! Rows E of the decision table: a write whose answer is missing. It is looked up by a GET that was sent when the write
 //! can't be on its way any more, and by nothing else. `decide` asks these rows before all others.
 
-use crate::page::{ListKind, Now, Patch, Print, Status};
+use crate::page::{ListKind, Mono, Now, Patch, Print, Status};
 use crate::reconcile::decide::{IN_DOUBT_MS, step};
 use crate::reconcile::merge;
 use crate::reconcile::page_record::{Base, Doubt, Intent, IntentKind, Known, PageRecord, Seen};
 use crate::reconcile::step::{Decision, Look, Mark, Remote, Step};
+use crate::simulation::{Planted, planted};
 
 /// Rows E: a write whose answer is missing is looked up, by a GET that was sent when it can't be on its way any more.
 pub(super) fn doubted(doubt: &Doubt, page: &PageRecord, remote: Remote<'_>, now: Now) -> Decision {
-    let settled_from = doubt.dead.plus(IN_DOUBT_MS);
+    let early = planted(Planted::EarlyLookSettlesDoubt);
+    let settled_from = if early { Mono::default() } else { doubt.dead.plus(IN_DOUBT_MS) };
     match (remote, &doubt.intent.kind) {
         // E2: it landed.
         (Remote::Is { page: hub, as_of }, IntentKind::Patch(patch)) if as_of >= settled_from && landed(patch, hub) => {
@@ -25,6 +27,9 @@ pub(super) fn doubted(doubt: &Doubt, page: &PageRecord, remote: Remote<'_>, now:
         (Remote::Absent { as_of }, IntentKind::Delete) if as_of >= settled_from => step("E8", Step::Archived),
         // E9: it is not.
         (Remote::Is { as_of, .. }, IntentKind::Delete) if as_of >= settled_from => step("E9", Step::Drop(Mark::Doubt)),
+        (Remote::Unmoved { as_of }, _) if as_of >= settled_from && planted(Planted::ListSettlesDoubt) => {
+            step("E3", Step::Drop(Mark::Doubt))
+        }
         // E1: what is known is from before it can have landed.
         _ if now.mono < settled_from => step("E1", Step::Wait(settled_from)),
         _ => step("E1", Step::Look(Look::Get)),

@@ -9,6 +9,7 @@ use crate::reconcile::document::Case;
 use crate::reconcile::merge;
 use crate::reconcile::page_record::{Base, Seen};
 use crate::reconcile::step::{Decision, Look, Remote, Step, Write};
+use crate::simulation::{Planted, planted};
 
 impl<'a> Case<'a> {
     /// Rows B: no common ground yet.
@@ -51,6 +52,7 @@ impl<'a> Case<'a> {
             None if hub.draft.as_ref().filter(filled).is_some() => step("B5", publish()),
             None => step("B4", publish()),
             Some(_) if self.policy.on_first_meeting == OnDifference::Local => step("B5", publish()),
+            Some(_) if planted(Planted::FirstMeetingOverwritten) => step("B5", publish()),
             Some(_) => {
                 let reason = Reason::new(
                     Code::FirstMeeting,

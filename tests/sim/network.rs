@@ -135,14 +135,14 @@ impl World {
         }
         match &body {
             AnswerBody::Unsent { .. } => {
-                self.quota.never_sent(slot);
+                self.never_sent(slot);
                 self.watch.never_left(flight.sent_at);
             }
             AnswerBody::RateLimited { retry_after: Some(ms) } => {
-                self.quota.answered(slot, ended.wall);
-                self.quota.pause(ended.wall, ended.wall.plus(i64::try_from(*ms).unwrap()));
+                self.slot_answered(slot);
+                self.pause(i64::try_from(*ms).unwrap());
             }
-            _ => self.quota.answered(slot, ended.wall),
+            _ => self.slot_answered(slot),
         }
         self.handle(Input::Answered(flight.id, Answer { sent: flight.sent, ended, date, body }));
     }

@@ -109,6 +109,8 @@ pub enum Edit {
     UnknownFolder,
     Other,
     Emptied,
+    /// White space at the end of the text.
+    Blank,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +139,8 @@ pub enum Spoilt {
 pub enum Deed {
     Publish,
     PublishCommon(u8),
+    /// The live text with white space at its end.
+    PublishBlank,
     Draft,
     DraftCommon(u8),
     Discard,
@@ -288,7 +292,8 @@ fn draw_edit(rng: &mut fastrand::Rng) -> Edit {
         6 => Edit::UnknownFolder,
         7 => Edit::Other,
         8 => Edit::Emptied,
-        9..13 => Edit::Common(rng.u8(..3)),
+        9 => Edit::Blank,
+        10..13 => Edit::Common(rng.u8(..3)),
         _ => Edit::New,
     }
 }
@@ -307,7 +312,8 @@ fn draw_spoilt(rng: &mut fastrand::Rng) -> Spoilt {
 }
 
 fn draw_deed(rng: &mut fastrand::Rng) -> Deed {
-    match rng.u8(..14) {
+    match rng.u8(..15) {
+        14 => Deed::PublishBlank,
         0..4 => Deed::Publish,
         4 => Deed::PublishCommon(rng.u8(..3)),
         5..8 => Deed::Draft,

@@ -269,6 +269,7 @@ impl Stage {
             Edit::UnknownFolder => doc.named.folders = folders(&["Nowhere"]),
             Edit::Other => doc.other += 1,
             Edit::Emptied => doc.body = String::new(),
+            Edit::Blank => doc.body += "  \n",
         }
         if let Some(was) = was.filter(|was| was.body != doc.body) {
             self.old[usize::from(page)] = Some(was);
@@ -396,6 +397,10 @@ impl Stage {
         let act = match act {
             Deed::Publish => Act::Publish { title, content: format!("X{number}") },
             Deed::PublishCommon(n) => Act::Publish { title, content: common(n) },
+            Deed::PublishBlank => {
+                let live = self.w.live_text(&id(page)).unwrap_or_default();
+                Act::Publish { title, content: live + " \t\n" }
+            }
             Deed::Draft => Act::SaveDraft { title, content: format!("Y{number}") },
             Deed::DraftCommon(n) => Act::SaveDraft { title, content: common(n) },
             Deed::Discard => Act::DiscardDraft,

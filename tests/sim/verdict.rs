@@ -119,7 +119,7 @@ impl Stage {
             }
             State::Blocked => match code {
                 Some(Code::PageNotFound) => assert!(hub.archived, "it is there: {what}"),
-                Some(Code::BodyEmpty) => assert!(docs.iter().any(|doc| doc.body.is_empty()), "it is not empty: {what}"),
+                Some(Code::BodyEmpty) => assert!(docs.iter().any(|doc| doc.body.trim().is_empty()), "it is not empty: {what}"),
                 Some(Code::UnknownName) => {
                     let unknown = |doc: &&Doc| doc.named.folders.iter().flatten().any(|name| name == "Nowhere");
                     assert!(docs.iter().any(unknown), "all names are known: {what}");
@@ -155,12 +155,8 @@ impl Stage {
         let live = hub.content();
         let draft = hub.draft.as_ref().and_then(|draft| draft.content.as_deref());
         let shown = if doc.status == Status::Draft { draft.or(live) } else { live }.unwrap_or_default();
-        let same = match self.setup.settings.normalise {
-            Normalise::Verbatim => shown == doc.body,
-            // What hubs rewrite: white space, bullets, and this one's backslashes.
-            Normalise::Markdown | Normalise::Growing => plain(shown) == plain(&doc.body),
-        };
-        assert!(same, "it says {shown:?}: {what}");
+        // Where both say the same but for what hubs rewrite, nothing is sent (rows B3, D5).
+        assert_eq!(plain(shown), plain(&doc.body), "it says {shown:?}: {what}");
         if let Some(names) = &doc.named.folders {
             let id = |name: &String| self.folders[usize::from(name == "H")].clone();
             let mut wanted: Vec<String> = names.iter().map(id).collect();
@@ -178,6 +174,7 @@ fn standings(w: &World) -> BTreeMap<PageId, (State, Option<Code>)> {
     w.summary().pages.into_iter().filter_map(known).filter(|(page, _)| w.disk.record(page).is_some()).collect()
 }
 
+/// A text without what hubs rewrite: white space, bullets, and one hub's backslashes.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && !"*-\\".contains(*c)).collect()
 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hubsync::engine::change::Backup;
-use hubsync::engine::request::{AnswerBody, Request};
+use hubsync::engine::request::{AnswerBody, PatchRequest, Request};
 use hubsync::engine::settled::RootHealth;
 use hubsync::pace::quota::Limits;
-use hubsync::page::PageId;
+use hubsync::page::{Digest, PageId};
 use hubsync::sandbox::{self, Act, Model, Normalise};
 
 use super::disk::Disk;
@@ -67,6 +67,8 @@ pub struct Watch {
     pub lost: BTreeSet<String>,
     /// Whether the state was lost: what we wrote before is somebody's now.
     pub forgot: bool,
+    /// Documents that the hub refused, by page and digest of their file.
+    refused: BTreeSet<(PageId, Digest)>,
     /// Texts that must never be sent.
     pub halves: BTreeSet<String>,
 }
@@ -92,6 +94,7 @@ impl Watch {
             rejected: BTreeSet::new(),
             lost: BTreeSet::new(),
             forgot: false,
+            refused: BTreeSet::new(),
             halves: BTreeSet::new(),
         }
     }
@@ -114,12 +117,12 @@ impl Watch {
         }
     }
 
-    /// Somebody else wrote a text. Those that begin with X or Y are theirs alone: no document ever says them first.
+    /// Somebody else wrote a text.
     pub fn wrote(&mut self, hub: &Model, id: &str, at: i64) {
         let Some(page) = hub.page(id) else { return };
         let live = page.live.as_ref().map(|live| live.content.clone());
         let draft = page.draft.as_ref().and_then(|draft| draft.content.clone());
-        for content in live.into_iter().chain(draft).filter(|content| content.starts_with(['X', 'Y'])) {
+        for content in live.into_iter().chain(draft).filter(|content| is_foreign(content)) {
             self.foreign.entry(id.to_owned()).or_default().entry(content).or_insert(at);
         }
     }
@@ -184,6 +187,7 @@ impl Watch {
             (Request::List { page: 1, .. }, AnswerBody::Rows(_)) => String::new(),
             (Request::Patch(patch), AnswerBody::Rejected { .. }) => {
                 self.rejected.insert(patch.page.to_string());
+                self.refused.insert((patch.page.clone(), patch.source));
                 return;
             }
             _ => return,
@@ -195,6 +199,12 @@ impl Watch {
     fn last_look(&self, id: &str) -> Option<Look> {
         let looks = [self.looks.get(id), self.looks.get("")];
         looks.into_iter().flatten().copied().max_by_key(|look| look.sent)
+    }
+
+    /// What the hub refused is not sent again until its document changes (contract.md, What a change costs).
+    pub fn not_refused(&self, patch: &PatchRequest) {
+        let refused = self.refused.contains(&(patch.page.clone(), patch.source));
+        assert!(!refused || self.forgot, "{}: what the hub refused is sent again", patch.page);
     }
 
     /// Promise 1: what is written was looked at within the last minute. Answers when that look was evaluated.
@@ -289,6 +299,11 @@ impl Watch {
             assert!(!again, "{}: {:?} is published twice by us", before.id, live.content);
         }
     }
+}
+
+/// Those that begin with X or Y, or end with a tab, are others' alone: no document ever says them first.
+fn is_foreign(content: &str) -> bool {
+    content.starts_with(['X', 'Y']) || content.ends_with("\t\n")
 }
 
 /// Whether the last of `moments` is within the limits of its minute and its day.

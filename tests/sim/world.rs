@@ -24,6 +24,7 @@ mod scene;
 
 use super::disk::{Disk, Tail};
 use super::folder::{Folder, Quiet};
+use super::ledger::Ledger;
 use super::network::Fate;
 use super::watch::Watch;
 
@@ -104,6 +105,9 @@ pub struct World {
     pub disk: Disk,
     pub stored: usize,
     pub(super) quota: Quota,
+    /// The ledger's file: what the next process knows of the requests spent.
+    pub(super) ledger: Ledger,
+    pub(super) limits: Limits,
     pub(super) slots: BTreeMap<Id, SlotId>,
     taken: i64,
     pub reserves: VecDeque<(Id, Lane)>,
@@ -157,6 +161,8 @@ impl World {
             disk: Disk::default(),
             stored: 0,
             quota: Quota::new(limits),
+            ledger: Ledger::default(),
+            limits,
             slots: BTreeMap::new(),
             taken: 0,
             reserves: VecDeque::new(),
@@ -256,7 +262,7 @@ impl World {
 
     fn give_back(&mut self, id: Id) {
         let slot = self.slots.remove(&id).unwrap();
-        self.quota.never_sent(slot);
+        self.never_sent(slot);
     }
 
     fn send(&mut self, id: Id, request: Request) {
@@ -273,6 +279,7 @@ impl World {
                     return self.engine.handle(sent, Input::Answered(id, answer));
                 }
             }
+            self.watch.not_refused(patch);
             looked = self.watch.sent(patch.page.as_str(), self.time);
             self.watch.stored(&self.disk, patch.page.as_str());
         }
@@ -315,7 +322,7 @@ impl World {
         let (id, lane) = self.reserves.pop_front().expect("a slot is asked for");
         self.taken += 1;
         let slot = SlotId(self.taken);
-        let answer = self.quota.take(slot, self.now().wall, lane);
+        let answer = self.take_slot(slot, lane);
         if answer.is_ok() {
             self.slots.insert(id, slot);
         }
@@ -466,6 +473,7 @@ impl World {
         self.rereads.clear();
         (self.booted, self.lag) = (self.time, 0);
         self.watch.restarted();
+        self.read_ledger();
         let memory = self.disk.load();
         let home = |path: &DocPath, missed: Option<Wall>| Home {
             path: path.clone(),

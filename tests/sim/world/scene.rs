@@ -10,7 +10,7 @@ use hubsync::policy::Policy;
 use hubsync::reason::{Code, State};
 use hubsync::sandbox::{self, Act, NewPage, Settings};
 
-use super::{Doc, Quiet, World};
+use super::{Doc, Ledger, Quiet, World};
 
 impl World {
     // ---- the hub
@@ -191,6 +191,15 @@ impl World {
     }
 }
 
+impl World {
+    /// Other limits, and nothing spent.
+    fn set_limits(&mut self, limits: Limits) {
+        (self.limits, self.ledger) = (limits, Ledger::default());
+        self.quota = Quota::new(limits);
+        self.watch.set_limits(limits);
+    }
+}
+
 /// A world in which `p1.md` and the page `p1` both say `body`, and have met.
 pub fn met(body: &str) -> World {
     met_with(Policy::default(), body)
@@ -211,8 +220,7 @@ pub fn met_with(policy: Policy, body: &str) -> World {
 pub fn many(n: usize, mode: Mode, policy: Policy, settings: Settings) -> World {
     let mut w = World::with(mode, policy, Settings { per_minute: 0, per_day: 0, ..Settings::default() });
     let limits = Limits { per_minute: 100_000, per_day: 100_000, reserved_for_edits: 0 };
-    w.quota = Quota::new(limits);
-    w.watch.set_limits(limits);
+    w.set_limits(limits);
     for i in 0..n {
         w.live(&format!("p{i}"), "A");
         w.write_file(&format!("p{i}.md"), Doc::published(&format!("p{i}"), "A"));
@@ -226,8 +234,7 @@ pub fn many(n: usize, mode: Mode, policy: Policy, settings: Settings) -> World {
         per_day: settings.per_day,
         reserved_for_edits: settings.per_day / 10,
     };
-    w.quota = Quota::new(limits);
-    w.watch.set_limits(limits);
+    w.set_limits(limits);
     *w.hub.settings_mut() = settings;
     w.handle(Input::Tick);
     w.run(100_000);

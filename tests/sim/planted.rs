@@ -1,0 +1,49 @@
+//! A checker that is never wrong-footed proves nothing: faults that somebody could build in are planted one by one, and
+//! schedules must find each.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use hubsync::simulation::{self, Planted};
+
+use super::schedule::draw;
+use super::schedules::run;
+
+/// So long the search for one fault may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How a fault was found: the first seed, and in which words.
+fn find(fault: Planted) -> Option<(u64, String)> {
+    let end = Instant::now() + LIMIT;
+    simulation::plant(Some(fault));
+    let found = (0..).take_while(|_| Instant::now() < end).find_map(|seed| {
+        let (setup, ops) = draw(seed);
+        run(&setup, &ops).err().map(|failure| (seed, failure.message))
+    });
+    simulation::plant(None);
+    found
+}
+
+#[test]
+fn each_planted_fault_is_found() {
+    let next = AtomicUsize::new(0);
+    let missed = std::sync::Mutex::new(Vec::new());
+    let worker = || {
+        while let Some(fault) = Planted::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let begun = Instant::now();
+            match find(*fault) {
+                Some((seed, message)) => {
+                    let message: String = message.lines().skip(1).take(1).collect();
+                    println!("{fault:?}: seed {seed}, {:.1} s: {message:.120}", begun.elapsed().as_secs_f64());
+                }
+                None => missed.lock().unwrap().push(*fault),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        (0..cores).for_each(|_| drop(scope.spawn(worker)));
+    });
+    let missed = missed.into_inner().unwrap();
+    assert!(missed.is_empty(), "not found within {LIMIT:?}: {missed:?}");
+}
