@@ -27,9 +27,7 @@ pub(super) fn doubted(doubt: &Doubt, page: &PageRecord, remote: Remote<'_>, now:
         (Remote::Absent { as_of }, IntentKind::Delete) if as_of >= settled_from => step("E8", Step::Archived),
         // E9: it is not.
         (Remote::Is { as_of, .. }, IntentKind::Delete) if as_of >= settled_from => step("E9", Step::Drop(Mark::Doubt)),
-        (Remote::Unmoved { as_of }, _) if as_of >= settled_from && planted(Planted::ListSettlesDoubt) => {
-            step("E3", Step::Drop(Mark::Doubt))
-        }
+        (Remote::Unmoved { .. }, _) if planted(Planted::ListSettlesDoubt) => step("E3", Step::Drop(Mark::Doubt)),
         // E1: what is known is from before it can have landed.
         _ if now.mono < settled_from => step("E1", Step::Wait(settled_from)),
         _ => step("E1", Step::Look(Look::Get)),

@@ -76,6 +76,8 @@ pub enum Op {
         act: Deed,
         number: u32,
     },
+    /// A colleague is at a page right before a write to it arrives.
+    Overtake(Deed, u32),
     /// Another client of the workspace sends so many requests.
     Spend(u32),
     /// Something befalls a request under way.
@@ -159,12 +161,67 @@ pub enum Next {
 
 const MANY: usize = 60;
 
+/// What a schedule is about: where everything can happen, little of one kind comes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Theme {
+    Everything,
+    /// Lists and texts of documents, and a colleague's drafts.
+    Filing,
+    /// Looks, lists and writes that cross, and a colleague who publishes.
+    Crossing,
+    /// Writes whose answers are lost, and a writer who goes back.
+    Doubts,
+}
+
 /// Draws a schedule.
 pub fn draw(seed: u64) -> (Setup, Vec<Op>) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let setup = draw_setup(&mut rng);
-    let ops = (0..MANY).map(|number| draw_op(&mut rng, u32::try_from(number).unwrap())).collect();
+    let theme = match rng.u8(..10) {
+        0..6 => Theme::Everything,
+        6 => Theme::Filing,
+        7..9 => Theme::Crossing,
+        _ => Theme::Doubts,
+    };
+    let mut setup = draw_setup(&mut rng);
+    if theme != Theme::Everything {
+        (setup.met, setup.policy.conflict_check) = (true, ConflictCheck::On);
+    }
+    let ops = (0..MANY).map(|number| draw_themed(&mut rng, theme, u32::try_from(number).unwrap())).collect();
     (setup, ops)
+}
+
+fn draw_themed(rng: &mut fastrand::Rng, theme: Theme, number: u32) -> Op {
+    let page = rng.u8(..PAGES);
+    let go = |rng: &mut fastrand::Rng, times: u8| Op::Go { times: rng.u8(1..times), dice: rng.u64(..) };
+    let save = |edit: Edit| Op::Save { page, edit, number, noticed: Noticed::Yes };
+    let colleague = |act: Deed| Op::Colleague { page, act, number };
+    match (theme, rng.u8(..20)) {
+        (Theme::Everything, _) => draw_op(rng, number),
+        (_, 0..7) => go(rng, 8),
+        (_, 7..9) => Op::Pass(rng.i64(1_000..3_000)),
+        (Theme::Filing, 9..12) => save([Edit::InG, Edit::NoFolder, Edit::InBoth][rng.usize(..3)]),
+        (Theme::Filing, 12..15) => Op::Mass(number),
+        (Theme::Filing, 15) => colleague(Deed::Draft),
+        (Theme::Filing, 16..18) => Op::Overtake(Deed::Draft, number),
+        (Theme::Filing, 18) => colleague(Deed::FileInH),
+        (Theme::Filing, _) => Op::Pass(rng.i64(60_000..70_000)),
+        (Theme::Crossing, 9..12) => save(Edit::New),
+        (Theme::Crossing, 12) => Op::Mass(number),
+        (Theme::Crossing, 13..16) => colleague(Deed::Publish),
+        (Theme::Crossing, 16) => Op::Overtake(Deed::Publish, number),
+        // The wake-up that follows reads the list of what was touched.
+        (Theme::Crossing, 17..19) => Op::Clock([-90_000, 90_000][rng.usize(..2)]),
+        (Theme::Crossing, _) => go(rng, 3),
+        (Theme::Doubts, 9..12) => save(Edit::New),
+        (Theme::Doubts, 12..14) => Op::Revert(page),
+        (Theme::Doubts, 14) => Op::Mass(number),
+        (Theme::Doubts, 15..18) => {
+            let fate = [Fate::AnswerLost, Fate::Late(rng.u64(0..4_990)), Fate::AppliedGateway(502)][rng.usize(..3)].clone();
+            Op::Befall { flight: rng.u8(..4), fate }
+        }
+        (Theme::Doubts, 18) => Op::Clock([-90_000, 90_000][rng.usize(..2)]),
+        (Theme::Doubts, _) => Op::Pass(rng.i64(4_000..7_000)),
+    }
 }
 
 fn draw_setup(rng: &mut fastrand::Rng) -> Setup {
@@ -223,7 +280,8 @@ fn draw_op(rng: &mut fastrand::Rng, number: u32) -> Op {
         804..811 => Op::CheckOut(number),
         811..818 => Op::Back,
         818..834 => Op::Spoil(page, draw_spoilt(rng)),
-        834..924 => Op::Colleague { page, act: draw_deed(rng), number },
+        834..920 => Op::Colleague { page, act: draw_deed(rng), number },
+        920..924 => Op::Overtake(draw_deed(rng), number),
         924..930 => Op::Spend(rng.u32(1..40)),
         930..944 => Op::DiskFull(rng.bool()),
         944..954 => Op::Clock([-3_600_000, 3_600_000, -31_536_000_000, 31_536_000_000, 45_000, -45_000][rng.usize(..6)]),

@@ -212,6 +212,7 @@ const FAULTS: &[&str] = &[
     "op NewKey",
     "op Spend",
     "op Root vanishes",
+    "a colleague overtakes a write",
     "crash tears a store",
     "crash leaves nothing of a store",
     "crash leaves a store that nobody was told of",

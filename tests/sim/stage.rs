@@ -93,6 +93,14 @@ impl Stage {
             Op::Back => self.back(),
             Op::Spoil(page, how) => self.spoil(*page, *how),
             Op::Colleague { page, act, number } => self.colleague(*page, *act, *number),
+            Op::Overtake(act, number) => {
+                let on_its_way = self.w.flights.iter().filter(|flight| !flight.has_arrived());
+                if let Some(page) = on_its_way.filter_map(|flight| flight.writes_to()).next() {
+                    self.tally.note("a colleague overtakes a write");
+                    let page = page.trim_start_matches('p').parse().unwrap();
+                    self.colleague(page, *act, *number);
+                }
+            }
             Op::Spend(n) => {
                 self.w.watch.shared_limits = true;
                 for _ in 0..*n {
@@ -204,7 +212,7 @@ impl Stage {
     fn lose_state(&mut self) {
         self.w.crash();
         self.w.lose_the_state();
-        self.w.watch.forgot = true;
+        self.w.watch.forgets();
         // The process that moves a damaged state aside sends nothing for 5 s.
         self.w.setting.hold_ms = 5_000;
         self.w.begin();
@@ -279,6 +287,7 @@ impl Stage {
 
     fn put(&mut self, page: u8, doc: Doc, noticed: Noticed) {
         let path = self.path(page);
+        self.w.watch.says(&id(page), &doc.body);
         self.w.write_file(&path, doc);
         self.noticed(&path, noticed);
     }
@@ -398,7 +407,10 @@ impl Stage {
             Deed::Publish => Act::Publish { title, content: format!("X{number}") },
             Deed::PublishCommon(n) => Act::Publish { title, content: common(n) },
             Deed::PublishBlank => {
-                let live = self.w.live_text(&id(page)).unwrap_or_default();
+                // Only where both have met: at a first meeting such a text is taken for the document's.
+                let met = self.w.disk.record(&PageId::parse(&id(page)).unwrap()).is_some_and(|record| record.base.is_some());
+                let live = self.w.live_text(&id(page)).filter(|text| met && !text.trim().is_empty());
+                let Some(live) = live else { return };
                 Act::Publish { title, content: live + " \t\n" }
             }
             Deed::Draft => Act::SaveDraft { title, content: format!("Y{number}") },

@@ -45,6 +45,8 @@ pub struct Watch {
     ours: BTreeSet<(String, String)>,
     /// Whether the hub need not be looked at before a write.
     pub unchecked: bool,
+    /// Whether others' texts are held and never replaced, backup or not.
+    pub holds: bool,
     /// Whether the hub may answer 429.
     pub shared_limits: bool,
     limits: Limits,
@@ -81,6 +83,7 @@ impl Watch {
             foreign: BTreeMap::new(),
             ours: BTreeSet::new(),
             unchecked: false,
+            holds: false,
             shared_limits: false,
             limits,
             before: None,
@@ -125,6 +128,19 @@ impl Watch {
         for content in live.into_iter().chain(draft).filter(|content| is_foreign(content)) {
             self.foreign.entry(id.to_owned()).or_default().entry(content).or_insert(at);
         }
+    }
+
+    /// The document says the same but for white space: that becomes common ground (row D5).
+    pub fn says(&mut self, id: &str, body: &str) {
+        if let Some(texts) = self.foreign.get_mut(id) {
+            texts.retain(|text, _| text.trim_end() != body.trim_end());
+        }
+    }
+
+    /// The state is lost: what was common ground is met anew, and others' white space with it (row B3).
+    pub fn forgets(&mut self) {
+        self.forgot = true;
+        self.foreign.values_mut().for_each(|texts| texts.retain(|text, _| !text.ends_with("\t\n")));
     }
 
     /// Our wall clock was set. Forward looks like time that passed, so the windows that were open may seem closed.
@@ -248,7 +264,9 @@ impl Watch {
         };
         let kept = |body: &str| backups.iter().any(|backup| backup.page.as_str() == id && backup.text.body == body);
         if let Some(live) = live {
-            let lost = seen_foreign(&live.content) && !kept(&live.content);
+            let foreign = seen_foreign(&live.content);
+            assert!(!foreign || !self.holds, "{id}: {:?} is replaced, although it should be held", live.content);
+            let lost = foreign && !kept(&live.content);
             assert!(!lost || self.unchecked, "{id}: {:?} is replaced by {text:?} without a backup", live.content);
             let (version, content) = (live.version, live.content.clone());
             self.before = Some(Before { id: id.clone(), version, content, by_us: live_is_ours(page) });

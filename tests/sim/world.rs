@@ -16,7 +16,7 @@ use hubsync::hub::api;
 use hubsync::local::identity::{Home, Presence};
 use hubsync::pace::quota::{Lane, Limits, Quota, SlotId};
 use hubsync::page::{DocPath, Mono, Now, Stamp, Wall};
-use hubsync::policy::{ConflictCheck, Policy};
+use hubsync::policy::{ConflictCheck, OnDifference, Policy};
 use hubsync::reason::State;
 use hubsync::sandbox::{self, Model, SANDBOX_KEY, Settings, Time};
 
@@ -147,6 +147,8 @@ impl World {
         };
         let mut watch = Watch::new(limits);
         watch.unchecked = policy.conflict_check == ConflictCheck::Off;
+        let hold = [policy.on_conflict, policy.on_first_meeting].iter().all(|what| *what == OnDifference::Hold);
+        watch.holds = hold && !watch.unchecked;
         let folder = Folder::new(policy.rules.clone(), policy.debounce, policy.max_delay);
         Self {
             hub: Model::new(settings),
