@@ -29,10 +29,7 @@ pub async fn run(config: &Config, console: &Console) -> io::Result<Exit> {
     let signals = Signals::listen()?;
     let opened = match opening::open(config, console) {
         Ok(opened) => opened,
-        Err(why) => {
-            console.remark(&format!("error: {}\n", Shown::new(&why)));
-            return Ok(Exit::Usage);
-        }
+        Err(why) => return Ok(why.tell(console)),
     };
     keep(config, opened, signals, &mut Log).await?;
     Ok(Exit::Ok)

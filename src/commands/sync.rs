@@ -50,7 +50,7 @@ pub async fn run(
     let mut signals = Signals::listen()?;
     let opened = match opening::open(config, console) {
         Ok(opened) => opened,
-        Err(why) => return refuse(&why),
+        Err(why) => return Ok(why.tell(console)),
     };
     let Opened { hub, .. } = opened;
     let writes = if args.dry_run { Writes::Plan } else { Writes::Send };

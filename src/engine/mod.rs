@@ -60,6 +60,8 @@ pub enum Input {
     Health(RootHealth),
     /// A slot was granted, or refused until some time.
     Reserved(Id, Result<(), NotUntil>),
+    /// The ledger of requests could not be written, and why: there is no slot.
+    NoLedger(Id, String),
     /// A request ended.
     Answered(Id, Answer),
     /// A change was stored, or why not.
@@ -77,7 +79,7 @@ pub enum Input {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Take a slot of the budget; answered by `Reserved`.
+    /// Take a slot of the budget; answered by `Reserved` or `NoLedger`.
     Reserve(Id, Lane),
     /// Give a slot back: nothing was sent on it.
     Return(Id),
@@ -233,6 +235,7 @@ impl Engine {
             Input::Settled(settled) => self.settled(now, settled),
             Input::Health(health) => self.health(health),
             Input::Reserved(id, answer) => self.reserved(now, id, answer),
+            Input::NoLedger(id, why) => self.no_ledger(now, id, &why),
             Input::Answered(id, answer) => self.answered(now, id, answer),
             Input::Stored(id, result) => self.stored(now, id, result),
             Input::Policy(policy) => self.new_policy(policy),

@@ -10,6 +10,7 @@
 )]
 
 pub mod backups;
+pub mod disk;
 pub mod error;
 pub mod lock;
 pub mod store;
