@@ -119,7 +119,14 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, Unopened> {
     }
     store.set_budget_of(hub.0)?;
     let files = store.files()?;
-    let mut ledger = Ledger::open(config.ledger_path(), hub, limits(config))?;
+    let mut ledger = Ledger::open(config.ledger_path(), hub, limits(config), clock.now().wall)?;
+    if let Was::MovedAside(aside) = ledger.was() {
+        let aside = aside.to_string_lossy();
+        console.remark(&format!(
+            "warning: the ledger of requests was damaged; it is now {}. What was spent today is not known: nothing is sent for a minute, and then a twentieth of the day's requests an hour\n",
+            Shown::new(&aside)
+        ));
+    }
     ledger.set_timeout(i64::try_from(duration::millis(config.hub.timeout)).unwrap_or(i64::MAX));
     let folder = folder(config, cache_entries(files), &loaded.pages)?;
     let client = client(config)?;

@@ -52,15 +52,14 @@ pub fn run(args: &cli::Status, config: &Config, console: &Console) -> io::Result
     engine.handle(now, Input::Health(round.health));
     engine.handle(now, Input::Settled(round.settled));
     engine.conclude(now);
-    let mut report = report::of(config, engine.summary(now), budget_of, daemon, now.wall);
-    if hub.state != HubState::Ok {
-        report.hub = hub;
-    }
+    let mut summary = engine.summary(now);
+    summary.hub = hub;
     if let Err(error) = disk::writable(&config.state).and_then(|()| disk::writable(config.ledger_path())) {
         // Whoever can't write can't tell us so.
         let reason = Some(error.to_string());
-        report.hub = HubHealth { state: HubState::Paused, reason, until: None, why: Some(ShutWhy::StateBroken) };
+        summary.hub = HubHealth { state: HubState::Paused, reason, until: None, why: Some(ShutWhy::StateBroken) };
     }
+    let report = report::of(config, summary, budget_of, daemon, now);
     let strict = if args.strict { Strictness::Strict } else { Strictness::Lenient };
     let listing = if args.all { Listing::All } else { Listing::Wanting };
     let _ = console.result(&if args.json { report.json(Run::None) } else { report.text(Run::None, listing) })?;

@@ -163,7 +163,7 @@ impl Work {
         let now = self.clock.now().wall;
         let ledger = &mut self.kept.ledger;
         let result = match spent {
-            Spent::NeverSent => ledger.never_sent(slot),
+            Spent::NeverSent => ledger.never_sent(slot, now),
             Spent::Answered => ledger.answered(slot, now),
             Spent::Paused(until) => ledger
                 .answered(slot, now)

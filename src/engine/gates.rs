@@ -288,7 +288,8 @@ impl Gates {
         if let Some((_, refused)) =
             self.no_slot[index(Lane::Edit)].filter(|(until, refused)| *until > now.mono && refused.why == Why::Paused)
         {
-            let reason = Some("the hub answered that its limits are used up (429)".to_owned());
+            let words = "the hub's limits are used up (429), or what was spent is not known";
+            let reason = Some(words.to_owned());
             return HubHealth { state: HubState::Paused, reason, until: Some(refused.at), why: Some(ShutWhy::TooMany) };
         }
         match self.unreachable.as_ref().filter(|_| self.breaker.is_open()) {

@@ -12,6 +12,7 @@
 //! back), `listing` and `gates` (lists, and what keeps requests back), `summary`.
 
 mod answers;
+mod backlog;
 pub mod change;
 mod entry;
 mod gates;
@@ -43,6 +44,7 @@ use spend::{Job, Slot};
 use unsaved::Unsaved;
 
 pub use answers::MOSTLY_ABSENT;
+pub use backlog::Waiting;
 pub use entry::{Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};

@@ -16,6 +16,8 @@ pub mod lock;
 pub mod store;
 pub mod usage;
 
+mod boot;
 mod database;
 mod private;
 mod rows;
+mod slots;
