@@ -9,7 +9,7 @@
 //! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
 //!
 //! Reading order: `entry` (one page), `plan` (decide and what follows), `spend` (slots and requests), `answers` (what came
-//! back), `listing` and `gates` (lists, and what keeps requests back), `summary`.
+//! back), `listing` and `gates` (lists, and what keeps requests back), `backlog`, `summary`.
 
 mod answers;
 mod backlog;
