@@ -147,6 +147,12 @@ impl Place {
         Ok(Synced { code, report, took })
     }
 
+    /// `hubsync status --json`.
+    pub fn status(&self) -> Outcome<Value> {
+        let output = self.command(&["status", "--json", "--all"]).output()?;
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
     /// Starts a command that is not waited for. What it says goes to a file in the trial's folder.
     pub fn start(&self, arguments: &[&str]) -> Outcome<Running> {
         let said = File::options().create(true).append(true).open(self.base.join("said.log"))?;
@@ -166,7 +172,7 @@ impl Place {
     }
 
     /// Waits until something is there; an error after a minute, with what a started command has said last.
-    pub fn wait<T>(&self, what: &str, look: impl Fn() -> Outcome<Option<T>>) -> Outcome<T> {
+    pub fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Outcome<Option<T>>) -> Outcome<T> {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(60) {
             if let Some(found) = look()? {
@@ -202,6 +208,11 @@ impl Place {
 pub const DEBOUNCE: Duration = Duration::from_millis(500);
 
 impl Running {
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> Outcome<bool> {
+        Ok(self.0.try_wait()?.is_some())
+    }
+
     /// Sends SIGKILL; false where it had ended before.
     pub fn kill(mut self) -> Outcome<bool> {
         let before = self.0.try_wait()?;

@@ -51,7 +51,7 @@ pub async fn run(console: &Console) -> io::Result<Exit> {
     };
     let opened = match opening::open(&config, console) {
         Ok(opened) => opened,
-        Err(why) => return Ok(refused(console, &why)),
+        Err(why) => return Ok(why.tell(console)),
     };
     greet(console, &root, port)?;
     let mut telling = Aloud { console, port };

@@ -1,9 +1,10 @@
 //! What `sync`, `run` and `demo` open before they begin: key, locks, state, ledger, folder, hub. What can't be opened is
-//! told with its cure and ends the command with 2.
+//! told with its cure and ends the command with 2; where waiting helps (a full disk), with 75, so that a supervisor tries again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::cli::Exit;
 use crate::config::credential::ApiKey;
 use crate::config::{Config, duration};
 use crate::daemon::clock::Clock;
@@ -51,21 +52,55 @@ pub struct Opened {
     pub hold_ms: u64,
 }
 
-/// Opens everything, or says why not.
+/// Why something can't be opened: the words for a person, cause and cure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unopened {
+    /// A person must act.
+    Unusable(String),
+    /// It may pass by itself.
+    Later(String),
+}
+
+impl Unopened {
+    /// Tells it; answers how the command ends.
+    pub fn tell(&self, console: &Console) -> Exit {
+        let (why, exit) = match self {
+            Self::Unusable(why) => (why, Exit::Usage),
+            Self::Later(why) => (why, Exit::Later),
+        };
+        console.remark(&format!("error: {}\n", Shown::new(why)));
+        exit
+    }
+}
+
+impl From<String> for Unopened {
+    fn from(why: String) -> Self {
+        Self::Unusable(why)
+    }
+}
+
+impl From<StateError> for Unopened {
+    fn from(error: StateError) -> Self {
+        let why = locked(&error);
+        if error.is_fatal() { Self::Unusable(why) } else { Self::Later(why) }
+    }
+}
+
+/// Opens everything.
 ///
 /// # Errors
-/// The words for a person, cause and cure.
-pub fn open(config: &Config, console: &Console) -> Result<Opened, String> {
+/// Where something can't be opened.
+pub fn open(config: &Config, console: &Console) -> Result<Opened, Unopened> {
     let clock = Clock::start();
     let key = config.hub.key.read().map_err(|error| error.to_string())?;
     if let Some(warning) = config.hub.key.warning() {
         console.remark(&format!("warning: {}\n", Shown::new(&warning)));
     }
-    let mut lock = Lock::take(&config.state).map_err(|error| locked(&error))?;
+    let mut lock = Lock::take(&config.state)?;
     if config.root.is_dir() {
-        lock.hold_root(&config.root).map_err(|error| locked(&error))?;
+        lock.hold_root(&config.root)?;
     }
-    let opened = Store::open(&config.state).map_err(|error| error.to_string())?;
+    let opened = Store::open(&config.state)?;
     let mut hold_ms = 0;
     if let Was::MovedAside(aside) = &opened.was {
         hold_ms = DAMAGED_MS;
@@ -76,15 +111,22 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, String> {
         ));
     }
     let mut store = opened.store;
-    let mut loaded = store.load().map_err(|error| error.to_string())?;
+    let mut loaded = store.load()?;
     let hub = hub_key(config, &key);
     if loaded.budget_of.is_some_and(|before| before != hub.0) {
         // What another hub or key did not find may be there with this one.
         loaded.pages.iter_mut().for_each(|(_, _, record)| record.absent = None);
     }
-    store.set_budget_of(hub.0).map_err(|error| error.to_string())?;
-    let files = store.files().map_err(|error| error.to_string())?;
-    let mut ledger = Ledger::open(config.ledger_path(), hub, limits(config)).map_err(|error| error.to_string())?;
+    store.set_budget_of(hub.0)?;
+    let files = store.files()?;
+    let mut ledger = Ledger::open(config.ledger_path(), hub, limits(config), clock.now().wall)?;
+    if let Was::MovedAside(aside) = ledger.was() {
+        let aside = aside.to_string_lossy();
+        console.remark(&format!(
+            "warning: the ledger of requests was damaged; it is now {}. What was spent today is not known: nothing is sent for a minute, and then a twentieth of the day's requests an hour\n",
+            Shown::new(&aside)
+        ));
+    }
     ledger.set_timeout(i64::try_from(duration::millis(config.hub.timeout)).unwrap_or(i64::MAX));
     let folder = folder(config, cache_entries(files), &loaded.pages)?;
     let client = client(config)?;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::channel;
 use crate::cli::Exit;
 use crate::commands::opening::{self, Opened};
 use crate::config::{Config, duration};
-use crate::daemon::event_loop::{self, Telling, Tree};
+use crate::daemon::event_loop::{self, Guard, Telling, Tree};
 use crate::daemon::signals::Signals;
 use crate::engine::change::{HubHealth, HubState, LogEntry, LogEvent};
 use crate::engine::settled::RootHealth;
@@ -29,10 +29,7 @@ pub async fn run(config: &Config, console: &Console) -> io::Result<Exit> {
     let signals = Signals::listen()?;
     let opened = match opening::open(config, console) {
         Ok(opened) => opened,
-        Err(why) => {
-            console.remark(&format!("error: {}\n", Shown::new(&why)));
-            return Ok(Exit::Usage);
-        }
+        Err(why) => return Ok(why.tell(console)),
     };
     keep(config, opened, signals, &mut Log).await?;
     Ok(Exit::Ok)
@@ -43,7 +40,7 @@ pub async fn run(config: &Config, console: &Console) -> io::Result<Exit> {
 /// # Errors
 /// Where the system gives us no thread.
 pub async fn keep(config: &Config, opened: Opened, mut signals: Signals, telling: &mut impl Telling) -> io::Result<()> {
-    let (mut driver, folder, _lock) = opened.drive(config, Mode::Daemon, Vec::new())?;
+    let (mut driver, folder, lock) = opened.drive(config, Mode::Daemon, Vec::new())?;
     let (tell_rounds, rounds) = channel(ROUNDS);
     let (commands, orders) = channel(COMMANDS);
     let options = settle::Options {
@@ -54,7 +51,8 @@ pub async fn keep(config: &Config, opened: Opened, mut signals: Signals, telling
     };
     tracing::info!(root = %Shown::path(&config.root), hub = %Shown::new(config.hub.url.as_str()), "hubsync runs");
     tokio::spawn(settle::run(options, folder, tell_rounds, orders));
-    event_loop::run(&mut driver, Tree { rounds, commands }, &mut signals, telling).await;
+    let guard = Guard { lock, root: config.root.clone() };
+    event_loop::run(&mut driver, Tree { rounds, commands }, guard, &mut signals, telling).await;
     driver.finish();
     Ok(())
 }

@@ -8,12 +8,13 @@ use crate::commands::{opening, report};
 use crate::config::Config;
 use crate::daemon::clock::Clock;
 use crate::daemon::driver::cache_entries;
-use crate::engine::change::HubHealth;
-use crate::engine::{Engine, Input, Memory, Mode, Setting};
+use crate::engine::change::{HubHealth, HubState};
+use crate::engine::{Engine, Input, Memory, Mode, Setting, ShutWhy};
 use crate::local::Quiet;
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Shown};
 use crate::page::Wall;
+use crate::state::disk;
 use crate::state::error::StateError;
 use crate::state::lock::Lock;
 use crate::state::store::{Loaded, Store};
@@ -51,8 +52,14 @@ pub fn run(args: &cli::Status, config: &Config, console: &Console) -> io::Result
     engine.handle(now, Input::Health(round.health));
     engine.handle(now, Input::Settled(round.settled));
     engine.conclude(now);
-    let mut report = report::of(config, engine.summary(now), budget_of, daemon, now.wall);
-    report.hub = hub;
+    let mut summary = engine.summary(now);
+    summary.hub = hub;
+    if let Err(error) = disk::writable(&config.state).and_then(|()| disk::writable(config.ledger_path())) {
+        // Whoever can't write can't tell us so.
+        let reason = Some(error.to_string());
+        summary.hub = HubHealth { state: HubState::Paused, reason, until: None, why: Some(ShutWhy::StateBroken) };
+    }
+    let report = report::of(config, summary, budget_of, daemon, now);
     let strict = if args.strict { Strictness::Strict } else { Strictness::Lenient };
     let listing = if args.all { Listing::All } else { Listing::Wanting };
     let _ = console.result(&if args.json { report.json(Run::None) } else { report.text(Run::None, listing) })?;

@@ -19,7 +19,7 @@ use crate::local::Quiet;
 use crate::local::folder::{Folder, Round};
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Progress, ProgressMode, Shown, Tally, Waiting};
-use crate::page::Wall;
+use crate::page::{Now, Wall};
 use crate::reason::State;
 use crate::state::usage::HubKey;
 
@@ -50,7 +50,7 @@ pub async fn run(
     let mut signals = Signals::listen()?;
     let opened = match opening::open(config, console) {
         Ok(opened) => opened,
-        Err(why) => return refuse(&why),
+        Err(why) => return Ok(why.tell(console)),
     };
     let Opened { hub, .. } = opened;
     let writes = if args.dry_run { Writes::Plan } else { Writes::Send };
@@ -66,7 +66,7 @@ pub async fn run(
     match end {
         End::Stopped(Stop::Interrupt) => Ok(Exit::Interrupted),
         End::Stopped(Stop::Terminate | Stop::Hangup) => Ok(Exit::Terminated),
-        End::Round => tell(args, config, console, hub, summary, now.wall),
+        End::Round => tell(args, config, console, hub, summary, now),
     }
 }
 
@@ -119,7 +119,7 @@ fn tell(
     console: &Console,
     hub: HubKey,
     summary: Summary,
-    now: Wall,
+    now: Now,
 ) -> io::Result<Exit> {
     let run = if args.dry_run { Run::DryRun } else { Run::Sync };
     let strict = if args.strict { Strictness::Strict } else { Strictness::Lenient };

@@ -22,6 +22,8 @@ use crate::state::store::{Daemon, FileEntry};
 pub enum Event {
     /// A slot was granted or refused.
     Reserved(Id, Result<(), NotUntil>),
+    /// A slot could not be written down, and why.
+    NoLedger(Id, String),
     /// A change was stored, with the log lines in it; or why not.
     Stored(Id, Result<Vec<LogEntry>, String>),
     /// A request ended.
@@ -139,6 +141,7 @@ impl Driver {
     pub fn take(&mut self, event: Event) {
         let input = match event {
             Event::Reserved(id, answer) => Input::Reserved(id, answer),
+            Event::NoLedger(id, why) => Input::NoLedger(id, why),
             Event::Stored(id, result) => {
                 self.under_way = self.under_way.saturating_sub(1);
                 Input::Stored(id, result.map(|log| self.done.extend(log)))

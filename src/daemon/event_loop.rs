@@ -1,5 +1,6 @@
 //! The daemon's loop: one `select!` over what comes from the folder, the hub, the system and the clock. It decides nothing.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -16,6 +17,8 @@ use crate::local::folder::Round;
 use crate::local::settle::Command;
 use crate::local::watch::WatchProblem;
 use crate::page::Wall;
+use crate::state::error::StateError;
+use crate::state::lock::Lock;
 use crate::state::store::Daemon;
 
 /// How often the clocks are compared, so that a suspended machine is noticed; and how often the source of a refused key is
@@ -48,8 +51,35 @@ pub struct Tree {
     pub commands: Sender<Command>,
 }
 
+/// Nobody else keeps the root. It may come later than we do, or be swapped for another: it is locked whenever it is met.
+#[derive(Debug)]
+pub struct Guard {
+    /// The locks.
+    pub lock: Lock,
+    /// The root, as it is configured.
+    pub root: PathBuf,
+}
+
+impl Guard {
+    /// Where another daemon keeps the root, it counts as missing.
+    fn judge(&mut self, health: RootHealth) -> RootHealth {
+        match self.lock.hold_root(&self.root) {
+            Err(error @ StateError::Locked { .. }) if health == RootHealth::Ok => {
+                RootHealth::Missing(error.to_string())
+            }
+            _ => health,
+        }
+    }
+}
+
 /// Runs until asked to stop; answers how it was asked.
-pub async fn run(driver: &mut Driver, mut tree: Tree, signals: &mut Signals, telling: &mut impl Telling) -> Stop {
+pub async fn run(
+    driver: &mut Driver,
+    mut tree: Tree,
+    mut guard: Guard,
+    signals: &mut Signals,
+    telling: &mut impl Telling,
+) -> Stop {
     let since = driver.now().wall;
     driver.announce(Some(Daemon { pid: std::process::id(), since, planned: false }));
     let mut told = Told::default();
@@ -61,8 +91,10 @@ pub async fn run(driver: &mut Driver, mut tree: Tree, signals: &mut Signals, tel
         let wake = wake_up(driver).min(next_tick);
         tokio::select! {
             event = driver.next() => driver.take(event),
-            Some(round) = tree.rounds.recv() => {
+            Some(mut round) = tree.rounds.recv() => {
                 told.watching(&round);
+                told.found = Some(round.health.clone());
+                round.health = guard.judge(round.health);
                 driver.round(round);
             }
             () = tokio::time::sleep_until(wake) => driver.handle(Input::Tick),
@@ -74,6 +106,10 @@ pub async fn run(driver: &mut Driver, mut tree: Tree, signals: &mut Signals, tel
         if Instant::now() >= next_tick {
             next_tick = Instant::now() + TICK;
             tick(driver, &tree).await;
+            if let Some(found) = told.found.clone().filter(|found| found != driver.engine().root_health()) {
+                let health = guard.judge(found);
+                driver.handle(Input::Health(health));
+            }
         }
     };
     tracing::info!("stopping");
@@ -126,6 +162,8 @@ struct Told {
     ready: Ready,
     hub: HubHealth,
     root: Option<RootHealth>,
+    /// How the folder itself was found last, whoever keeps it.
+    found: Option<RootHealth>,
     watching: Option<WatchProblem>,
 }
 

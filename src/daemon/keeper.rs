@@ -11,14 +11,11 @@ use crate::daemon::clock::Clock;
 use crate::daemon::driver::Event;
 use crate::engine::Id;
 use crate::engine::change::Change;
-use crate::pace::quota::{Lane, NotUntil, Why};
+use crate::pace::quota::Lane;
 use crate::page::{DocPath, Wall};
 use crate::state::backups::Backups;
 use crate::state::store::{Daemon, FileEntry, Store};
 use crate::state::usage::{Ledger, Slot};
-
-/// How long nothing is sent after the ledger could not be written, in milliseconds.
-const BROKEN_MS: i64 = 5_000;
 
 /// What is kept, open.
 #[derive(Debug)]
@@ -66,7 +63,7 @@ impl Keeper {
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 
-    /// Takes a slot; answered by [`Event::Reserved`].
+    /// Takes a slot; answered by [`Event::Reserved`] or [`Event::NoLedger`].
     pub fn reserve(&self, id: Id, lane: Lane) {
         self.order(Order::Reserve(id, lane));
     }
@@ -126,8 +123,8 @@ impl Work {
         while let Ok(order) = inbox.recv() {
             match order {
                 Order::Reserve(id, lane) => {
-                    let answer = self.reserve(id, lane);
-                    self.tell(Event::Reserved(id, answer));
+                    let event = self.reserve(id, lane);
+                    self.tell(event);
                 }
                 Order::Settle(id, spent) => self.settle(id, spent),
                 Order::Store(id, change) => {
@@ -149,18 +146,15 @@ impl Work {
         }
     }
 
-    fn reserve(&mut self, id: Id, lane: Lane) -> Result<(), NotUntil> {
+    fn reserve(&mut self, id: Id, lane: Lane) -> Event {
         let now = self.clock.now().wall;
         match self.kept.ledger.take(now, lane) {
             Ok(Ok(slot)) => {
                 self.slots.insert(id, slot);
-                Ok(())
+                Event::Reserved(id, Ok(()))
             }
-            Ok(Err(refused)) => Err(refused),
-            Err(error) => {
-                tracing::error!(%error, "the ledger of requests can't be written, so nothing is sent");
-                Err(NotUntil { at: now.plus(BROKEN_MS), why: Why::Paused })
-            }
+            Ok(Err(refused)) => Event::Reserved(id, Err(refused)),
+            Err(error) => Event::NoLedger(id, error.to_string()),
         }
     }
 
@@ -169,7 +163,7 @@ impl Work {
         let now = self.clock.now().wall;
         let ledger = &mut self.kept.ledger;
         let result = match spent {
-            Spent::NeverSent => ledger.never_sent(slot),
+            Spent::NeverSent => ledger.never_sent(slot, now),
             Spent::Answered => ledger.answered(slot, now),
             Spent::Paused(until) => ledger
                 .answered(slot, now)

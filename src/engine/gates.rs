@@ -32,7 +32,7 @@ pub(super) struct Gates {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Shut {
     why: ShutWhy,
-    /// `None`: until the key is another.
+    /// `None`: until the key is another, or the state can be written.
     until: Option<Mono>,
     health: HubHealth,
 }
@@ -55,6 +55,8 @@ pub enum ShutWhy {
     Redirected,
     /// Our own state can't be written.
     StateBroken,
+    /// The ledger of requests can't be written.
+    LedgerBroken,
 }
 
 /// Whether a request may be asked for.
@@ -195,6 +197,10 @@ impl Gates {
 
     /// Nothing is sent, for a while or until the key is another.
     pub fn shut(&mut self, now: Now, why: ShutWhy, for_ms: Option<u64>, reason: &str) {
+        if why == ShutWhy::StateBroken {
+            self.state_broken(now, for_ms, reason);
+            return;
+        }
         let (state, until) = match why {
             ShutWhy::Unauthorized => (HubState::Unauthorized, None),
             ShutWhy::TooMany
@@ -202,9 +208,11 @@ impl Gates {
             | ShutWhy::MostlyAbsent
             | ShutWhy::NotTheHub
             | ShutWhy::Redirected
-            | ShutWhy::StateBroken => (HubState::Paused, Some(for_ms.unwrap_or(ASK_AGAIN_MS))),
+            | ShutWhy::StateBroken
+            | ShutWhy::LedgerBroken => (HubState::Paused, Some(for_ms.unwrap_or(ASK_AGAIN_MS))),
         };
         if let (Some(old), Some(ms)) = (&self.shut, until)
+            && old.why != ShutWhy::StateBroken
             && old.until.is_none_or(|old| old > now.mono.plus(ms))
         {
             return;
@@ -212,6 +220,19 @@ impl Gates {
         let wall = until.and_then(|ms| i64::try_from(ms).ok()).map(|ms| now.wall.plus(ms));
         let health = HubHealth { state, reason: Some(reason.to_owned()), until: wall, why: Some(why) };
         self.shut = Some(Shut { why, until: until.map(|ms| now.mono.plus(ms)), health });
+    }
+
+    /// The state can't be written: shut until it was. Whatever shuts us already is told rather; the engine asks for nothing
+    /// all the same.
+    fn state_broken(&mut self, now: Now, for_ms: Option<u64>, reason: &str) {
+        if self.shut.as_ref().is_some_and(|old| old.why != ShutWhy::StateBroken && is_on(old, now.mono)) {
+            return;
+        }
+        // Should we end here, nobody takes it for true after that.
+        let again = for_ms.and_then(|ms| i64::try_from(ms).ok()).map(|ms| now.wall.plus(ms));
+        let why = Some(ShutWhy::StateBroken);
+        let health = HubHealth { state: HubState::Paused, reason: Some(reason.to_owned()), until: again, why };
+        self.shut = Some(Shut { why: ShutWhy::StateBroken, until: None, health });
     }
 
     /// The key is another one, or a person said to go on.
@@ -234,7 +255,7 @@ impl Gates {
 
     /// What keeps requests of this lane back now.
     pub fn waits(&self, now: Mono, lane: Lane) -> Option<Waits> {
-        if let Some(shut) = self.shut.as_ref().filter(|shut| shut.until.is_none_or(|until| until > now)) {
+        if let Some(shut) = self.shut.as_ref().filter(|shut| is_on(shut, now)) {
             let words = shut.health.reason.clone().unwrap_or_default();
             return Some(Waits {
                 on: WaitsOn::Shut(shut.why),
@@ -265,14 +286,15 @@ impl Gates {
 
     /// How the hub stands, for the report.
     pub fn health(&self, now: Now) -> HubHealth {
-        if let Some(shut) = self.shut.as_ref().filter(|shut| shut.until.is_none_or(|until| until > now.mono)) {
+        if let Some(shut) = self.shut.as_ref().filter(|shut| is_on(shut, now.mono)) {
             return shut.health.clone();
         }
         // Another process, or the run before this one, was told to wait.
         if let Some((_, refused)) =
             self.no_slot[index(Lane::Edit)].filter(|(until, refused)| *until > now.mono && refused.why == Why::Paused)
         {
-            let reason = Some("the hub answered that its limits are used up (429)".to_owned());
+            let words = "the hub's limits are used up (429), or what was spent is not known";
+            let reason = Some(words.to_owned());
             return HubHealth { state: HubState::Paused, reason, until: Some(refused.at), why: Some(ShutWhy::TooMany) };
         }
         match self.unreachable.as_ref().filter(|_| self.breaker.is_open()) {
@@ -289,6 +311,10 @@ impl Gates {
             },
         }
     }
+}
+
+fn is_on(shut: &Shut, now: Mono) -> bool {
+    shut.until.is_none_or(|until| until > now)
 }
 
 /// The wall clock's reading at a moment of the monotonic one.

@@ -9,9 +9,10 @@
 //! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
 //!
 //! Reading order: `entry` (one page), `plan` (decide and what follows), `spend` (slots and requests), `answers` (what came
-//! back), `listing` and `gates` (lists, and what keeps requests back), `summary`.
+//! back), `listing` and `gates` (lists, and what keeps requests back), `backlog`, `summary`.
 
 mod answers;
+mod backlog;
 pub mod change;
 mod entry;
 mod gates;
@@ -44,6 +45,7 @@ use spend::{Job, Slot};
 use unsaved::Unsaved;
 
 pub use answers::MOSTLY_ABSENT;
+pub use backlog::Waiting;
 pub use entry::{Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};
@@ -61,6 +63,8 @@ pub enum Input {
     Health(RootHealth),
     /// A slot was granted, or refused until some time.
     Reserved(Id, Result<(), NotUntil>),
+    /// The ledger of requests could not be written, and why: there is no slot.
+    NoLedger(Id, String),
     /// A request ended.
     Answered(Id, Answer),
     /// A change was stored, or why not.
@@ -78,7 +82,7 @@ pub enum Input {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Take a slot of the budget; answered by `Reserved`.
+    /// Take a slot of the budget; answered by `Reserved` or `NoLedger`.
     Reserve(Id, Lane),
     /// Give a slot back: nothing was sent on it.
     Return(Id),
@@ -245,6 +249,7 @@ impl Engine {
             Input::Settled(settled) => self.settled(now, settled),
             Input::Health(health) => self.health(health),
             Input::Reserved(id, answer) => self.reserved(now, id, answer),
+            Input::NoLedger(id, why) => self.no_ledger(now, id, &why),
             Input::Answered(id, answer) => self.answered(now, id, answer),
             Input::Stored(id, result) => self.stored(now, id, result),
             Input::Policy(policy) => self.new_policy(policy),

@@ -69,8 +69,10 @@ enum Next {
 impl Engine {
     /// Asks for a slot if there is something to spend it on and nothing keeps it back.
     pub(super) fn ask_for_slot(&mut self, now: Now) {
-        let held =
-            now.mono.0 < self.setting.hold_ms || self.root != RootHealth::Ok || self.setting.mode == Mode::Offline;
+        let held = now.mono.0 < self.setting.hold_ms
+            || self.root != RootHealth::Ok
+            || self.setting.mode == Mode::Offline
+            || self.unsaved.is_stuck();
         if held || self.slot != Slot::None || self.jobs.len() >= self.policy.concurrency {
             return;
         }
@@ -148,6 +150,18 @@ impl Engine {
         self.gates.is_shut(now.mono) || self.root != RootHealth::Ok
     }
 
+    /// No slot can be taken, because none can be written down. Asked again later: that costs no request.
+    pub(super) fn no_ledger(&mut self, now: Now, id: Id, why: &str) {
+        let Slot::Asked { id: asked, errand, .. } = self.slot else { return };
+        if asked != id {
+            return;
+        }
+        self.slot = Slot::None;
+        let reason = format!("the ledger of requests can't be written, so nothing is sent: {why}");
+        self.gates.shut(now, ShutWhy::LedgerBroken, Some(STATE_BROKEN_MS), &reason);
+        self.probe_unused(now, errand);
+    }
+
     fn probe_unused(&mut self, now: Now, errand: Errand) {
         if errand == Errand::Probe {
             self.gates.record(now.mono, Event::Probe(ProbeEnd::NotSent));
@@ -157,7 +171,7 @@ impl Engine {
     /// Spends a slot on what is first in line by now; what is decided otherwise by now is planned anew.
     fn spend(&mut self, now: Now, slot: Id, errand: Errand) {
         self.plan_due(now);
-        while let Some((_, next)) = self.next(errand) {
+        while let Some((_, next)) = self.next(errand).filter(|_| !self.unsaved.is_stuck()) {
             let sent = match next {
                 Next::List => {
                     let list = self.list.get_or_insert_with(|| PageList::new(&self.marks));
@@ -263,6 +277,7 @@ impl Engine {
         let slot = self.jobs.iter().find(|(_, job)| job.store == Some(store)).map(|(slot, _)| *slot);
         match result {
             Ok(()) => {
+                self.unsaved.unstick();
                 self.gates.reopen(ShutWhy::StateBroken);
                 if let Some(slot) = slot {
                     self.send_stored(now, slot);
@@ -363,7 +378,7 @@ impl Engine {
 
     /// All that waits to be stored, as one change.
     fn take_change(&mut self) -> (Change, Unsaved) {
-        let unsaved = std::mem::take(&mut self.unsaved);
+        let unsaved = self.unsaved.take();
         let put = |id: &PageId| self.entries.get(id).map(|entry| (id.clone(), put(entry)));
         let forget = |id: &PageId| (id.clone(), PageChange::Forget);
         let pages = unsaved.pages.iter().filter_map(put).chain(unsaved.forgotten.iter().map(forget)).collect();

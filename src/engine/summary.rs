@@ -7,6 +7,7 @@ use crate::page::{DocPath, Mono, Now, PageId, Status, Wall};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::step::RemoteDraft;
 
+use super::backlog::Waiting;
 use super::change::HubHealth;
 use super::entry::{Entry, Life, Planned, Standing};
 use super::gates::{ShutWhy, Waits, WaitsOn};
@@ -35,6 +36,8 @@ pub struct Summary {
     pub requests: BTreeMap<&'static str, u32>,
     /// What keeps pending pages waiting, where it is one thing for all.
     pub waits: Option<Waits>,
+    /// What the pages that wait will cost.
+    pub waiting: Waiting,
 }
 
 /// How many pages stand how.
@@ -194,6 +197,7 @@ impl Engine {
             pages,
             requests: self.requests.clone(),
             waits,
+            waiting: self.waiting(),
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) struct Unsaved {
     /// What was done.
     pub log: Vec<LogEntry>,
     since: Option<Mono>,
-    /// Storing failed: not again before this.
+    /// The last store failed: not again before this. Nothing is asked of the hub meanwhile: what it answers could not be kept.
     not_before: Option<Mono>,
 }
 
@@ -72,6 +72,22 @@ impl Unsaved {
     /// Whether the group may be stored before it is due, because nothing else goes on.
     pub fn may_hurry(&self, now: Mono) -> bool {
         self.since.is_some() && self.not_before.is_none_or(|at| at <= now)
+    }
+
+    /// All of it, to be stored now.
+    pub fn take(&mut self) -> Self {
+        let rest = Self { not_before: self.not_before, ..Self::default() };
+        std::mem::replace(self, rest)
+    }
+
+    /// Whether the last store failed.
+    pub fn is_stuck(&self) -> bool {
+        self.not_before.is_some()
+    }
+
+    /// Something was stored.
+    pub fn unstick(&mut self) {
+        self.not_before = None;
     }
 
     /// What failed to be stored is new again, and waits until `at`. What became of a page since then outweighs it.

@@ -3,8 +3,8 @@
 //! Promises: a slot is occupied from when it is taken until a window after its *answer* (counted from the sending, the hub
 //! answers 429 now and then), so that never more than the limit are answered within a window; a refusal carries the exact
 //! moment when it ends; a clock that is set back delays by one window at most; a clock that jumps there and back forgets
-//! nothing. A clock set forward looks like time that passed, which it mostly is (a suspended machine): then the hub's own
-//! 429 is what holds us.
+//! nothing. Here a clock set forward looks like time that passed; `state/usage` tells the two apart where the system has a
+//! clock that nobody sets, and moves the stamps along.
 //!
 //! Pure. `state/usage` keeps the slots in a file that all processes share; the simulation uses this as it is.
 
@@ -21,6 +21,9 @@ const DAY: i64 = 86_400_000;
 const MARGIN: i64 = 250;
 /// Old slots kept at most, so that a clock that jumps ahead and back finds them again.
 const KEPT: u32 = 10_000;
+
+/// So many lists in a row that are old before there is a slot for a write mean that there never is one in time.
+const IN_VAIN: u32 = 9;
 
 /// After so many milliseconds a request without an answer counts as answered: `hub.timeout` by default.
 pub const HUNG_AFTER: i64 = 30_000;
@@ -45,6 +48,43 @@ impl Limits {
             Lane::Edit => self.per_day,
             Lane::Bulk => self.per_day.saturating_sub(self.reserved_for_edits),
         }
+    }
+}
+
+/// What waits to be sent: edits first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// People's edits.
+    pub edits: Requests,
+    /// All else.
+    pub bulk: Requests,
+    /// What one list serves.
+    pub looks: Looks,
+}
+
+/// Requests of one lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// Need nothing but their slot.
+    pub alone: u32,
+    /// Writes that rest on a fresh list, as [`Backlog::looks`] says.
+    pub writes: u32,
+}
+
+/// Whether writes need a list first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Looks {
+    /// They don't.
+    #[default]
+    None,
+    /// One list serves all writes of so many milliseconds after it.
+    Serve(i64),
+}
+
+impl Backlog {
+    /// Nothing waits.
+    pub fn is_empty(&self) -> bool {
+        [self.edits, self.bulk].iter().all(|requests| requests.alone + requests.writes == 0)
     }
 }
 
@@ -240,28 +280,28 @@ impl Quota {
         self.spent_until(now, lane).map(|refusal| refusal.at)
     }
 
-    /// When the last of `requests` can be sent, if each is answered at once and nobody else sends.
-    pub fn eta(&mut self, now: Wall, lane: Lane, requests: u32) -> Wall {
+    /// When the last request of a backlog can be sent, if nobody else sends: each is answered at once, and what is under
+    /// way by now is not answered at all. [`NEVER`] where the limits have no room for it; `now` where nothing waits.
+    pub fn eta(&mut self, now: Wall, backlog: &Backlog) -> Wall {
         self.observe(now);
-        let windows = [(MINUTE, self.limits.per_minute as usize), (DAY, self.limits.of_day(lane) as usize)];
-        let mut at = self.paused(now).map_or(now, |pause| pause.until);
-        if requests == 0 {
-            return now;
-        }
-        if at == NEVER || windows.iter().any(|(_, limit)| *limit == 0) {
-            return NEVER;
+        let at = self.paused(now).map_or(now, |pause| pause.until);
+        if backlog.is_empty() || at == NEVER {
+            return if backlog.is_empty() { now } else { NEVER };
         }
         let first = self.order.len() - self.occupied(now, DAY);
-        let mut times: Vec<Wall> = self.order.range(first..).map(|(from, _)| (*from).min(now)).collect();
-        for _ in 0..requests {
-            for (window, limit) in windows {
-                if let Some(oldest) = times.len().checked_sub(limit) {
-                    at = at.max(times[oldest].plus(window + MARGIN));
-                }
-            }
-            times.push(at);
-        }
-        at
+        let taken = self.order.range(first..).map(|(from, _)| *from).collect();
+        let mut ahead = Ahead { limits: self.limits, taken, at, listed: None };
+        let lanes = [(Lane::Edit, backlog.edits), (Lane::Bulk, backlog.bulk)];
+        let done = lanes.iter().all(|(lane, requests)| {
+            (0..requests.alone).all(|_| ahead.send(*lane))
+                && (0..requests.writes).all(|_| ahead.write(*lane, backlog.looks))
+        });
+        if done { ahead.at } else { NEVER }
+    }
+
+    /// What is known of a slot.
+    pub fn spent(&self, id: SlotId) -> Option<Spent> {
+        self.slots.get(&id).copied()
     }
 
     /// Takes notice of the time. Every other call does it as well; whoever keeps the slots in a file calls it first, and
@@ -372,6 +412,51 @@ impl Quota {
         let far = |spent: &&Spent| spent.ahead.is_some_and(|ahead| is_far(spent.stamp(), ahead));
         let latest = self.latest;
         self.catches_up = self.slots.values().filter(far).map(Spent::stamp).filter(|stamp| *stamp > latest).min();
+    }
+}
+
+/// The windows as they will be.
+struct Ahead {
+    limits: Limits,
+    /// From when the windows of all slots run, in order.
+    taken: Vec<Wall>,
+    at: Wall,
+    listed: Option<Wall>,
+}
+
+impl Ahead {
+    /// Sends one request as soon as there is a slot; false where there never is.
+    fn send(&mut self, lane: Lane) -> bool {
+        let Some(at) = self.free(lane) else { return false };
+        self.at = at;
+        let place = self.taken.partition_point(|from| *from <= at);
+        self.taken.insert(place, at);
+        true
+    }
+
+    /// Sends one write, and before it a list where the last one is too old.
+    fn write(&mut self, lane: Lane, looks: Looks) -> bool {
+        for _ in 0..=IN_VAIN {
+            let Some(at) = self.free(lane) else { return false };
+            match looks {
+                Looks::Serve(ms) if self.listed.is_none_or(|listed| at > listed.plus(ms)) => {
+                    self.send(lane);
+                    self.listed = Some(at);
+                }
+                Looks::Serve(_) | Looks::None => return self.send(lane),
+            }
+        }
+        false
+    }
+
+    /// When there is a slot.
+    fn free(&self, lane: Lane) -> Option<Wall> {
+        let windows = [(MINUTE, self.limits.per_minute), (DAY, self.limits.of_day(lane))];
+        windows.iter().try_fold(self.at, |at, (window, limit)| match self.taken.len().checked_sub(*limit as usize) {
+            _ if *limit == 0 => None,
+            Some(oldest) => Some(at.max(self.taken[oldest].plus(window + MARGIN))),
+            None => Some(at),
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 //! the process's and end with any close of the file.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -23,6 +23,17 @@ pub(super) struct Kind {
     pub version: i32,
     /// Makes the tables.
     pub schema: &'static str,
+    /// What a file without anything in it is.
+    pub empty: Empty,
+}
+
+/// What a file without anything in it is. We never leave one: a fresh file is made under another name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Empty {
+    /// As good as none.
+    Fresh,
+    /// What is left of one that held something.
+    Damaged,
 }
 
 /// What was found where the file should be.
@@ -61,13 +72,15 @@ fn open_sound(
     kind: &Kind,
     verify: fn(&Connection, &Path) -> Result<(), StateError>,
 ) -> Result<(Connection, Was), StateError> {
-    if private::new_file(path)?.is_some() {
-        private::sync_folder(private::parent(path))?;
-    } else if !fs::metadata(path).map_err(|e| StateError::io(path, e))?.is_file() {
-        return Err(StateError::Io { path: path.to_owned(), source: io::Error::other("is not a file") });
-    } else {
-        private::narrow(path)?;
+    let mut made = Was::Kept;
+    if fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+        create(path, kind)?;
+        made = Was::Fresh;
     }
+    if !fs::metadata(path).map_err(|e| StateError::io(path, e))?.is_file() {
+        return Err(StateError::Io { path: path.to_owned(), source: io::Error::other("is not a file") });
+    }
+    private::narrow(path)?;
     let fail = |e| StateError::sqlite(path, e);
     // Asked through a connection that can't write, so that a newer file stays as it is, byte for byte.
     let was = identify(&reader(path)?).map_err(fail)?.judge(path, kind)?;
@@ -80,7 +93,34 @@ fn open_sound(
         quick_check(&connection, path)?;
         verify(&connection, path)?;
     }
-    Ok((connection, was))
+    Ok((connection, if made == Was::Fresh { made } else { was }))
+}
+
+/// Makes a fresh file under another name and renames it when it is whole, so that an end in the middle leaves none. A log
+/// that an older file left behind goes first: SQLite would carry it out on the new one.
+fn create(path: &Path, kind: &Kind) -> Result<(), StateError> {
+    let making = private::beside(path, ".making");
+    let leftovers = [&making, path].map(|file| ["-wal", "-shm"].map(|suffix| private::beside(file, suffix)));
+    for old in leftovers.as_flattened().iter().chain([&making]) {
+        match fs::remove_file(old) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(StateError::io(old, e)),
+            _ => {}
+        }
+    }
+    drop(private::new_file(&making)?);
+    let make = || -> Result<(), StateError> {
+        let fail = |e| StateError::sqlite(&making, e);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&making, flags).map_err(fail)?;
+        prepare(&connection, &making)?;
+        self::make(&mut connection, kind).map_err(fail)?;
+        // The log is carried out and removed: the file alone is renamed.
+        connection.close().map_err(|(_, e)| fail(e))?;
+        File::open(&making).and_then(|file| file.sync_all()).map_err(|e| StateError::io(&making, e))?;
+        fs::rename(&making, path).map_err(|e| StateError::io(path, e))?;
+        private::sync_folder(private::parent(path))
+    };
+    make().inspect_err(|_| drop(fs::remove_file(&making)))
 }
 
 /// Opens the file for reading only; `None` where there is none, or nothing in it. Works beside a daemon that writes, and in
@@ -143,7 +183,10 @@ fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
 impl Identity {
     fn judge(&self, path: &Path, kind: &Kind) -> Result<Was, StateError> {
         match (self.application_id, self.tables) {
-            (0, 0) => Ok(Was::Fresh),
+            (0, 0) => match kind.empty {
+                Empty::Fresh => Ok(Was::Fresh),
+                Empty::Damaged => Err(StateError::Damaged { path: path.to_owned(), what: "it is empty".to_owned() }),
+            },
             (id, _) if id != kind.application_id => Err(StateError::Foreign { path: path.to_owned() }),
             _ if self.version > kind.version => Err(StateError::Newer { path: path.to_owned(), version: self.version }),
             _ => Ok(Was::Kept),

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ffi;
 
+use super::disk;
+
 /// Why something can't be kept or read. The texts hold paths: escape them where they are shown.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -38,6 +40,14 @@ pub enum StateError {
     DiskFull {
         /// Which file.
         path: PathBuf,
+    },
+    /// The disk refused, for another reason than that it is full.
+    #[error("{} can't be written ({source}): is the disk failing, over quota, or the size of files limited? Nothing is sent meanwhile", path.display())]
+    Refused {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
     },
     /// The file or its folder can't be written to, or not even read.
     #[error("{} can't be read and written: make it and its folder readable and writable for this user, or name another file with `state:`", path.display())]
@@ -86,7 +96,7 @@ pub enum StateError {
 impl StateError {
     /// Whether waiting won't help: a person has to act, or the program has to start again.
     pub fn is_fatal(&self) -> bool {
-        !matches!(self, Self::DiskFull { .. } | Self::Busy { .. })
+        !matches!(self, Self::DiskFull { .. } | Self::Refused { .. } | Self::Busy { .. })
     }
 
     /// An error of the system, by what it means.
@@ -117,6 +127,11 @@ impl StateError {
                 Self::ReadOnly { path }
             }
             (_, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED) => Self::Busy { path },
+            // SQLite doesn't say what the system said: the disk is asked.
+            (_, ffi::SQLITE_IOERR) => match disk::writable(&path) {
+                Err(why) => why,
+                Ok(()) => Self::Refused { path, source },
+            },
             _ => Self::Sqlite { path, source },
         }
     }

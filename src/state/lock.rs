@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -49,9 +50,16 @@ impl Lock {
     }
 
     /// Locks the root folder itself too, so that a daemon with another state file can't keep it as well; in place of a root
-    /// locked before. Where the file system has no such locks, nothing happens.
+    /// locked before. Where the file system has no such locks, nothing happens. Cheap where it is held already.
     pub fn hold_root(&mut self, root: &Path) -> Result<(), StateError> {
-        let folder = File::open(root).map_err(|e| StateError::Io { path: root.to_owned(), source: e })?;
+        let fail = |e| StateError::Io { path: root.to_owned(), source: e };
+        let folder = File::open(root).map_err(fail)?;
+        let is = |file: &File| file.metadata().map(|found| (found.dev(), found.ino()));
+        if let Some(held) = &self.root
+            && is(held).map_err(fail)? == is(&folder).map_err(fail)?
+        {
+            return Ok(());
+        }
         self.root = None;
         match try_often(&folder) {
             Ok(true) => self.root = Some(folder),

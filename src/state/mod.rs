@@ -10,11 +10,14 @@
 )]
 
 pub mod backups;
+pub mod disk;
 pub mod error;
 pub mod lock;
 pub mod store;
 pub mod usage;
 
+mod boot;
 mod database;
 mod private;
 mod rows;
+mod slots;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backups::Backups;
 pub use super::database::Was;
-use super::database::{self, Kind};
+use super::database::{self, Empty, Kind};
 use super::error::StateError;
 use super::rows::{self, Fault, facts};
 use crate::engine::change::{Change, HubHealth, LogEntry, Marks, PageChange};
@@ -20,7 +20,7 @@ use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 
 /// "hubs": the state of one root.
-const KIND: Kind = Kind { application_id: 0x6875_6273, version: 1, schema: rows::SCHEMA };
+const KIND: Kind = Kind { application_id: 0x6875_6273, version: 1, schema: rows::SCHEMA, empty: Empty::Fresh };
 
 /// The state file of one root, open.
 #[derive(Debug)]

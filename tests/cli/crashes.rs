@@ -1,5 +1,7 @@
 //! Killed in the middle, met by a hub that fails, found with a damaged state: nothing is lost, nothing is published twice.
 
+use std::collections::BTreeSet;
+
 use crate::place::{Place, until};
 
 fn write_all(place: &Place, pages: usize, round: usize) {
@@ -31,6 +33,58 @@ fn killed_in_the_middle_of_publishing() {
             let id = format!("p{n}");
             assert_eq!(place.content(&id), format!("Round {round}, page {n}.\n"));
             assert_eq!(place.version(&id), 1 + round as u64, "{id} was published twice, or never");
+        }
+    }
+}
+
+/// Kills at the first moments, in the middle of writes, in the wait of a doubt, while it is looked up.
+#[test]
+fn killed_where_it_hurts() {
+    const PAGES: usize = 8;
+    let place = Place::with("watch:\n  debounce: 100ms\n");
+    place.same(PAGES);
+    place.run(&["sync"]).ends(0);
+    let in_doubt = || {
+        let status = place.json(&["status", "--json"]);
+        let pages = status["pages"].as_array().unwrap().iter();
+        let doubted = pages.filter(|page| page["reason"]["code"] == "in_doubt");
+        doubted.map(|page| page["page_id"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    let kill = |mut running: crate::place::Running| {
+        running.0.kill().unwrap();
+        running.0.wait().unwrap();
+    };
+    for (round, command) in [(1, "run"), (2, "sync")] {
+        write_all(&place, PAGES, round);
+        kill(place.start(&[command]));
+        // The hub takes its time with what it has applied, so that the answers are outstanding.
+        place.faults(&["PATCH/delay-after=400:1", "GET/delay-after=100:1"]);
+        let before = (0..PAGES).map(|n| place.version(&format!("p{n}"))).sum::<u64>();
+        let running = place.start(&[command]);
+        until("some are applied", || (0..PAGES).map(|n| place.version(&format!("p{n}"))).sum::<u64>() >= before + 2);
+        kill(running);
+        let doubts = in_doubt();
+        assert!(!doubts.is_empty(), "the answers were outstanding");
+        place.requests();
+        // Nothing but a look at what was touched is asked in the wait.
+        let running = place.start(&[command]);
+        until("the others go on", || place.hub.lock().model.log().iter().any(|entry| entry.method == "PATCH"));
+        kill(running);
+        assert!(in_doubt().is_superset(&doubts), "a doubt was settled before its time");
+        let looked_up = || {
+            let about = |target: &str| doubts.iter().any(|id| target.contains(&format!("/pages/{id}?")));
+            place.hub.lock().model.log().iter().any(|entry| entry.method == "GET" && about(&entry.target))
+        };
+        assert!(!looked_up(), "a doubt was looked up before its time");
+        let running = place.start(&[command]);
+        until("a doubt is looked up", looked_up);
+        kill(running);
+        place.faults(&[]);
+        place.run(&["sync"]).ends(0);
+        for n in 0..PAGES {
+            let id = format!("p{n}");
+            let text = (place.content(&id), place.version(&id));
+            assert_eq!(text, (format!("Round {round}, page {n}.\n"), 1 + round as u64), "{id}");
         }
     }
 }

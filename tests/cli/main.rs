@@ -8,13 +8,16 @@
 )]
 #![allow(missing_docs, reason = "the names of tests are their documentation")]
 
+mod budget;
 mod crashes;
 mod daemon;
 mod demo;
+mod disk;
 mod documents;
 mod exit_codes;
 mod hubs;
 mod json;
 mod place;
 mod private;
+mod state;
 mod stub;

@@ -124,31 +124,80 @@ proptest! {
         }
     }
 
+    /// The estimate is when the quota lets the last request through, whatever was spent and is under way.
     #[test]
-    fn the_estimate_is_what_sending_at_once_would_take(
+    fn the_estimate_is_when_the_last_request_really_goes(
         events in prop::collection::vec(event(), 0..40),
-        requests in 1..20u32,
+        backlog in backlog(),
         paused in prop::option::of(0..DAY / 2),
     ) {
         let mut world = World::new();
         events.iter().for_each(|event| world.step(event));
-        world.quota.observe(world.wall);
-        world.step(&Event::Pass(HUNG_AFTER + 1));
-        let (mut quota, mut now) = (world.quota, world.wall);
+        let (mut quota, now) = (world.quota, world.wall);
         if let Some(ms) = paused {
             quota.pause(now, now.plus(ms));
         }
-        let estimate = quota.eta(now, Lane::Bulk, requests);
-        for n in 0..requests {
-            let id = SlotId(-1 - i64::from(n));
-            if let Err(refusal) = quota.take(id, now, Lane::Bulk) {
-                now = refusal.at;
-                prop_assert_eq!(quota.take(id, now, Lane::Bulk), Ok(()));
-            }
-            quota.answered(id, now);
-        }
-        prop_assert_eq!(estimate, now);
+        let estimate = quota.eta(now, &backlog);
+        let mut sending = Sending { quota, now, sent: 0, listed: None };
+        let done = [(Lane::Edit, backlog.edits), (Lane::Bulk, backlog.bulk)].iter().all(|(lane, requests)| {
+            (0..requests.alone).for_each(|_| sending.send(*lane));
+            (0..requests.writes).all(|_| sending.write(*lane, backlog.looks))
+        });
+        let last = if backlog.is_empty() { now } else { sending.now };
+        prop_assert_eq!(estimate, if done { last } else { NEVER });
     }
+}
+
+fn backlog() -> impl Strategy<Value = Backlog> {
+    let requests = || (0..9u32, 0..9u32).prop_map(|(alone, writes)| Requests { alone, writes });
+    let looks = prop_oneof![Just(Looks::None), Just(Looks::Serve(60_000)), (1..DAY).prop_map(Looks::Serve)];
+    (requests(), requests(), looks).prop_map(|(edits, bulk, looks)| Backlog { edits, bulk, looks })
+}
+
+/// Sends as the engine does, each request as soon as the quota lets it.
+struct Sending {
+    quota: Quota,
+    now: Wall,
+    sent: i64,
+    listed: Option<Wall>,
+}
+
+impl Sending {
+    fn send(&mut self, lane: Lane) {
+        self.wait(lane);
+        self.sent -= 1;
+        let id = SlotId(self.sent);
+        assert_eq!(self.quota.take(id, self.now, lane), Ok(()));
+        self.quota.answered(id, self.now);
+    }
+
+    fn wait(&mut self, lane: Lane) {
+        if let Err(refusal) = self.quota.may_take(self.now, lane) {
+            self.now = refusal.at;
+        }
+    }
+
+    /// False where each list is old before its write has a slot.
+    fn write(&mut self, lane: Lane, looks: Looks) -> bool {
+        for _ in 0..10 {
+            self.wait(lane);
+            let old = match (looks, self.listed) {
+                (Looks::None, _) => false,
+                (Looks::Serve(_), None) => true,
+                (Looks::Serve(ms), Some(listed)) => self.now > listed.plus(ms),
+            };
+            self.send(lane);
+            if !old {
+                return true;
+            }
+            self.listed = Some(self.now);
+        }
+        false
+    }
+}
+
+fn alone(bulk: u32) -> Backlog {
+    Backlog { bulk: Requests { alone: bulk, writes: 0 }, ..Backlog::default() }
 }
 
 fn spend(quota: &mut Quota, ids: std::ops::Range<i64>, now: Wall) {
@@ -195,7 +244,8 @@ fn a_refusal_says_what_is_spent() {
 fn a_limit_of_nothing_never_ends() {
     let mut quota = Quota::new(Limits { reserved_for_edits: 7, ..LIMITS });
     assert_eq!(quota.may_take(TODAY, Lane::Bulk), Err(NotUntil { at: NEVER, why: Why::Reserve }));
-    assert_eq!(quota.eta(TODAY, Lane::Bulk, 1), NEVER);
+    assert_eq!(quota.eta(TODAY, &alone(1)), NEVER);
+    assert_eq!(quota.eta(TODAY, &Backlog::default()), TODAY, "nothing waits");
     assert_eq!(quota.may_take(TODAY, Lane::Edit), Ok(()));
 }
 
@@ -242,5 +292,32 @@ fn a_large_limit_is_counted_exactly() {
     }
     let now = TODAY.plus(299_999);
     assert_eq!(quota.used(now), Used { minute: 60_254, day: 300_000 });
-    assert_eq!(quota.eta(now, Lane::Bulk, 700_001), TODAY.plus(4 + DAY + MARGIN));
+    // The four without an answer count from 30 s after they were sent.
+    assert_eq!(quota.eta(now, &alone(700_001)), TODAY.plus(4 + DAY + MARGIN));
+}
+
+#[test]
+fn a_backlog_waits_for_both_limits_and_leaves_the_reserve_to_edits() {
+    let mut quota = Quota::new(Limits { per_minute: 5, per_day: 12, reserved_for_edits: 2 });
+    let minute = MINUTE + MARGIN;
+    let backlog = |edits, bulk| {
+        let requests = |writes| Requests { alone: 0, writes };
+        Backlog { edits: requests(edits), bulk: requests(bulk), looks: Looks::Serve(60_000) }
+    };
+    // A list and four writes a minute.
+    assert_eq!(quota.eta(TODAY, &backlog(0, 4)), TODAY);
+    assert_eq!(quota.eta(TODAY, &backlog(0, 5)), TODAY.plus(minute));
+    assert_eq!(quota.eta(TODAY, &backlog(0, 8)), TODAY.plus(minute));
+    // Ten are spent: the day's last two are for edits, and bulk waits until the first of them are a day old.
+    assert_eq!(quota.eta(TODAY, &backlog(9, 0)), TODAY.plus(2 * minute));
+    assert_eq!(quota.eta(TODAY, &backlog(0, 9)), TODAY.plus(DAY + MARGIN));
+    assert_eq!(quota.eta(TODAY, &backlog(9, 1)), TODAY.plus(DAY + MARGIN));
+}
+
+#[test]
+fn one_request_a_minute_never_writes_what_must_be_looked_at_first() {
+    let mut quota = Quota::new(Limits { per_minute: 1, ..LIMITS });
+    let writes = Requests { alone: 0, writes: 1 };
+    assert_eq!(quota.eta(TODAY, &Backlog { bulk: writes, looks: Looks::Serve(60_000), ..Backlog::default() }), NEVER);
+    assert_eq!(quota.eta(TODAY, &Backlog { bulk: writes, ..Backlog::default() }), TODAY);
 }
