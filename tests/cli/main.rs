@@ -15,6 +15,7 @@ mod documents;
 mod exit_codes;
 mod hubs;
 mod json;
+mod late;
 mod place;
 mod private;
 mod stub;
