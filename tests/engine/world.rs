@@ -68,6 +68,14 @@ impl Flight {
     pub fn is_write(&self) -> bool {
         matches!(self.request, Request::Patch(_))
     }
+
+    pub fn is_about(&self, page: &str) -> bool {
+        match &self.request {
+            Request::Get(id) => id.as_str() == page,
+            Request::Patch(patch) => patch.page.as_str() == page,
+            Request::List { .. } | Request::Names(..) => false,
+        }
+    }
 }
 
 /// What is kept over a restart.
@@ -106,6 +114,8 @@ pub struct World {
     pub fates: VecDeque<Fate>,
     pub write_fates: VecDeque<Fate>,
     pub no_network: bool,
+    /// Pages whose requests the hub always fails with 500.
+    pub poison: Vec<&'static str>,
     /// The hub's answers have no `Date`.
     pub no_date: bool,
     pub key: String,
@@ -155,6 +165,7 @@ impl World {
             fates: VecDeque::new(),
             write_fates: VecDeque::new(),
             no_network: false,
+            poison: Vec::new(),
             no_date: false,
             key: SANDBOX_KEY.to_owned(),
             key_source: SANDBOX_KEY.to_owned(),
@@ -462,6 +473,7 @@ impl World {
             let write = first.is_write();
             let queue = if write && !self.write_fates.is_empty() { &mut self.write_fates } else { &mut self.fates };
             let fate = queue.pop_front().unwrap_or(Fate::Answered);
+            let fate = if self.poison.iter().any(|id| first.is_about(id)) { Fate::Gateway(500) } else { fate };
             let fate = if self.no_network { Fate::Unsent } else { fate };
             self.tick(5);
             self.meet(fate);
