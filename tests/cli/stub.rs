@@ -25,8 +25,6 @@ pub struct Call {
     pub line: String,
     /// As it came: request line, headers, body.
     pub bytes: Vec<u8>,
-    /// How many requests this connection has brought before.
-    pub before: usize,
     socket: TcpStream,
 }
 
@@ -60,11 +58,10 @@ impl Stub {
                 let (log, heard, act) = (Arc::clone(&log), Arc::clone(&heard), Arc::clone(&act));
                 std::thread::spawn(move || {
                     let mut reader = BufReader::new(socket.try_clone().unwrap());
-                    for before in 0.. {
-                        let Some((line, bytes)) = request(&mut reader) else { return };
+                    while let Some((line, bytes)) = request(&mut reader) {
                         log.lock().unwrap().push(line.clone());
                         heard.lock().unwrap().extend(&bytes);
-                        let mut call = Call { line, bytes, before, socket: socket.try_clone().unwrap() };
+                        let mut call = Call { line, bytes, socket: socket.try_clone().unwrap() };
                         if act(&mut call) == Then::HangUp {
                             // What was sent still arrives; nothing more does.
                             let _ = socket.shutdown(Shutdown::Both);
