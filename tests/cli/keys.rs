@@ -33,7 +33,7 @@ fn a_refused_key_ends_a_sync_with_cause_and_cure() {
     revoke(&place);
     place.doc("p0", "New.\n");
     for _ in 0..2 {
-        let ran = place.run(&["sync"]).ends(2);
+        let ran = place.run(&["sync", "--max-wait", "5s"]).ends(2);
         let said = ran.said();
         assert!(said.contains("refuses the API key (401)"), "the cause: {ran:?}");
         assert!(said.contains("Settings > API") && said.contains("hub.api_key_file"), "the cure: {ran:?}");

@@ -48,7 +48,7 @@ fn met_by(case: Case) {
     place.doc("p0", "Text.\n");
     let before = wall();
     // Over a minute is not waited for, however long we would wait.
-    let patience = if named.is_some() { "48h" } else { "1s" };
+    let patience = if named.is_some() { "5m" } else { "1s" };
     let ran = place.run(&["sync", "--max-wait", patience, "--json"]).ends(75);
     let after = wall();
     let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
@@ -76,7 +76,7 @@ fn remembered(stub: &Stub, place: &Place, named: Option<i64>, until: i64) {
     if named.is_none() {
         return;
     }
-    place.run(&["sync", "--max-wait", "48h"]).ends(75);
+    place.run(&["sync", "--max-wait", "5m"]).ends(75);
     assert_eq!(stub.requests(), Vec::<String>::new(), "sent before the time that the hub named");
     let report = place.json(&["status", "--json"]);
     assert_eq!(report["hub"]["state"], "paused", "{report}");
