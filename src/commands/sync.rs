@@ -14,13 +14,13 @@ use crate::daemon::one_shot::{self, End, Watcher};
 use crate::daemon::signals::{Signals, Stop};
 use crate::engine::change::{LogEntry, LogEvent};
 use crate::engine::settled::RootHealth;
-use crate::engine::{Mode, Summary, Writes};
+use crate::engine::{Mode, PageReport, Summary, Writes};
 use crate::local::Quiet;
 use crate::local::folder::{Folder, Round};
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Progress, ProgressMode, Shown, Tally, Waiting};
 use crate::page::{Now, Wall};
-use crate::reason::State;
+use crate::reason::{Code, State};
 use crate::state::usage::HubKey;
 
 /// How often a file that changes while it is read is looked at again.
@@ -55,7 +55,15 @@ pub async fn run(
     let Opened { hub, .. } = opened;
     let writes = if args.dry_run { Writes::Plan } else { Writes::Send };
     let (mut driver, tree, _lock) = opened.drive(config, Mode::OneShot(writes), scope)?;
-    let (tree, first) = first_round(tree, driver.now().wall, confirmation(args)).await?;
+    let now = driver.now().wall;
+    let (tree, first) = tokio::select! {
+        read = first_round(tree, now, confirmation(args)) => read?,
+        // A file system may not answer at all; nothing is under way yet.
+        stop = signals.stop() => {
+            driver.finish();
+            return Ok(stopped(stop));
+        }
+    };
     let mut watcher = Told::new(args, console, progress);
     let end = one_shot::run(&mut driver, tree, first, args.max_wait, &mut signals, &mut watcher).await;
     watcher.changed(&mut driver);
@@ -64,9 +72,15 @@ pub async fn run(
     let summary = driver.engine().summary(now);
     driver.finish();
     match end {
-        End::Stopped(Stop::Interrupt) => Ok(Exit::Interrupted),
-        End::Stopped(Stop::Terminate | Stop::Hangup) => Ok(Exit::Terminated),
+        End::Stopped(stop) => Ok(stopped(stop)),
         End::Round => tell(args, config, console, hub, summary, now),
+    }
+}
+
+fn stopped(stop: Stop) -> Exit {
+    match stop {
+        Stop::Interrupt => Exit::Interrupted,
+        Stop::Terminate | Stop::Hangup => Exit::Terminated,
     }
 }
 
@@ -130,7 +144,9 @@ fn tell(
     if args.json {
         let _ = console.result(&report.json(run))?;
     } else {
-        let blocked = report.summary.pages.iter().filter(|page| page.state == State::Blocked);
+        // A file that can't be read has nothing to be shown, and reading it once more could hang.
+        let is_readable = |page: &&PageReport| page.reason.as_ref().is_some_and(|why| why.code != Code::Unreadable);
+        let blocked = report.summary.pages.iter().filter(|page| page.state == State::Blocked).filter(is_readable);
         for page in blocked {
             check::explain(console, &config.root, &page.path, &config.policy().rules);
         }

@@ -87,7 +87,8 @@ impl Engine {
                 now,
                 ShutWhy::Unauthorized,
                 None,
-                "the hub refuses the API key (401); nothing is sent until its source holds another one",
+                "the hub refuses the API key (401); nothing is sent until its source holds another one: make a new key under \
+                 Settings > API, and put it where the old one is (hub.api_key_file, or what you use in its stead)",
             ),
             Outcome::Forbidden { message } => self.gates.shut(now, ShutWhy::Forbidden, None, message),
             Outcome::NotTheHub { message } => self.gates.shut(now, ShutWhy::NotTheHub, None, message),
@@ -371,6 +372,10 @@ impl Engine {
             let attempts = entry.record.trouble.as_ref().map_or(0, |trouble| trouble.attempts).saturating_add(1);
             let ms = i64::try_from(Backoff::PAGE.delay(attempts, jitter)).unwrap_or(i64::MAX);
             entry.record.trouble = Some(Trouble { attempts, next: now.wall.plus(ms), code, message });
+            if attempts >= Backoff::FAILED_AFTER {
+                // It has had its turn: others go first, and the day's reserve is not for it.
+                entry.lane = Lane::Bulk;
+            }
             self.unsaved.page(now.mono, id);
         }
     }

@@ -16,6 +16,9 @@ const ASK_AGAIN_MS: u64 = 15 * 60_000;
 /// The first pause after a 429 that names no time, in milliseconds; it doubles.
 const UNNAMED_MS: u64 = 10_000;
 
+/// A pause that is longer than this, in milliseconds, is not the minute's limit but the day's.
+const MINUTE_MS: u64 = 60_000;
+
 /// What keeps requests back.
 #[derive(Clone, Debug)]
 pub(super) struct Gates {
@@ -86,7 +89,7 @@ pub struct Waits {
 pub enum WaitsOn {
     /// The minute's budget.
     Minute,
-    /// The day's budget, or the part of it that is free for bulk.
+    /// The day's budget, or the part of it that is free for bulk; or the hub named a pause of over a minute.
     Day,
     /// The hub can't be reached, since this.
     Unreachable(Mono),
@@ -257,8 +260,9 @@ impl Gates {
     pub fn waits(&self, now: Mono, lane: Lane) -> Option<Waits> {
         if let Some(shut) = self.shut.as_ref().filter(|shut| is_on(shut, now)) {
             let words = shut.health.reason.clone().unwrap_or_default();
+            let ends_the_day = shut.why == ShutWhy::TooMany && is_long(now, shut.until);
             return Some(Waits {
-                on: WaitsOn::Shut(shut.why),
+                on: if ends_the_day { WaitsOn::Day } else { WaitsOn::Shut(shut.why) },
                 until: shut.until,
                 reason: Reason::new(Code::Paused, words),
             });
@@ -279,6 +283,7 @@ impl Gates {
             Why::Minute => (WaitsOn::Minute, "the minute's requests are spent"),
             Why::Day => (WaitsOn::Day, "the day's requests are spent"),
             Why::Reserve => (WaitsOn::Day, "the rest of the day's requests is kept for edits"),
+            Why::Paused if is_long(now, Some(until)) => (WaitsOn::Day, "the hub's limits are used up until then"),
             Why::Paused => (WaitsOn::Minute, "the hub's limits are used up until then"),
         };
         Some(Waits { on, until: Some(until), reason: Reason::new(Code::OutOfBudget, words) })
@@ -317,6 +322,11 @@ fn is_on(shut: &Shut, now: Mono) -> bool {
     shut.until.is_none_or(|until| until > now)
 }
 
+/// Whether a pause goes on for more than a minute.
+fn is_long(now: Mono, until: Option<Mono>) -> bool {
+    until.is_none_or(|until| until.since(now) > MINUTE_MS)
+}
+
 /// The wall clock's reading at a moment of the monotonic one.
 fn wall_of(now: Now, at: Mono) -> Wall {
     now.wall.plus(i64::try_from(at.since(now.mono)).unwrap_or(i64::MAX))
@@ -332,6 +342,21 @@ fn index(lane: Lane) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_429_that_names_over_a_minute_ends_the_day_by_our_own_or_by_another_process() {
+        let now = Now { mono: Mono(1_000), wall: Wall(500_000) };
+        for (ms, on) in [(60_000, WaitsOn::Shut(ShutWhy::TooMany)), (60_001, WaitsOn::Day)] {
+            let mut gates = Gates::new(0.5);
+            gates.pause(now, Some(ms));
+            assert_eq!(gates.waits(now.mono, Lane::Edit).map(|waits| waits.on), Some(on));
+        }
+        for (ms, on) in [(60_000, WaitsOn::Minute), (60_001, WaitsOn::Day)] {
+            let mut gates = Gates::new(0.5);
+            gates.no_slot(now, Lane::Edit, NotUntil { at: now.wall.plus(ms), why: Why::Paused });
+            assert_eq!(gates.waits(now.mono, Lane::Edit).map(|waits| waits.on), Some(on));
+        }
+    }
 
     #[test]
     fn a_page_that_answers_does_not_hide_that_lists_fail() {

@@ -111,14 +111,16 @@ impl Engine {
         let wanting = self.entries.iter().filter_map(|(id, entry)| match entry.life {
             Life::Wants(Want::Names) | Life::Idle | Life::Due | Life::InFlight | Life::Waiting(_) => None,
             Life::Wants(Want::Fresh) if list_helps && (listing || self.list_retry.is_some()) => None,
-            Life::Wants(want) => Some(((entry.lane, entry.order, id), want)),
+            Life::Wants(want) => Some(((entry.lane, failures(errand, entry), entry.order, id), want)),
         });
         let first = wanting.min_by(|a, b| a.0.cmp(&b.0));
         let drift = !listing && self.list_retry.is_none() && self.list_wanted == ListWanted::Drift;
         match first {
-            Some(((lane, _, _), Want::Fresh)) if list_helps => Some((lane, Next::List)),
-            Some(((lane, _, id), Want::Write)) if errand == Errand::Ordinary => Some((lane, Next::Write(id.clone()))),
-            Some(((lane, _, id), _)) => Some((lane, Next::Get(id.clone()))),
+            Some(((lane, ..), Want::Fresh)) if list_helps => Some((lane, Next::List)),
+            Some(((lane, _, _, id), Want::Write)) if errand == Errand::Ordinary => {
+                Some((lane, Next::Write(id.clone())))
+            }
+            Some(((lane, _, _, id), _)) => Some((lane, Next::Get(id.clone()))),
             None if drift => Some((Lane::Bulk, Next::List)),
             None => None,
         }
@@ -406,6 +408,15 @@ impl Engine {
             self.unsaved.hub = Freshness::New;
             self.unsaved.touch(now.mono);
         }
+    }
+}
+
+/// A probe is spent on a page that failed least: it asks whether the hub is well, and a few pages that always fail must not
+/// answer for all others. Else the oldest is first.
+fn failures(errand: Errand, entry: &Entry) -> u32 {
+    match errand {
+        Errand::Probe => entry.record.trouble.as_ref().map_or(0, |trouble| trouble.attempts),
+        Errand::Ordinary => 0,
     }
 }
 

@@ -3,7 +3,10 @@
 //! Pure. Spelling is strict; reading is lenient in what isn't needed (unknown fields, a status of the future) and strict in
 //! what decisions rest on: a page without its `content` must never read as a page without text.
 
+use std::fmt;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::engine::request::{PatchRequest, Request};
@@ -12,6 +15,9 @@ use crate::simulation::{Planted, planted};
 
 /// Rows asked for at once: the most that the API gives.
 pub const PAGE_SIZE: u32 = 100;
+
+/// A page has no more folders, skills or sources than this: a short answer must not unfold into a great many values.
+const REFS: usize = 10_000;
 
 /// All that may stand in a segment of a path as it is.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
@@ -139,10 +145,13 @@ pub struct PageDetail {
     #[serde(deserialize_with = "stamp")]
     pub updated_at: Stamp,
     /// The folders it is filed in.
+    #[serde(deserialize_with = "refs")]
     pub folders: Vec<Ref>,
     /// The skills it teaches.
+    #[serde(deserialize_with = "refs")]
     pub skills: Vec<Ref>,
     /// The sources it draws on.
+    #[serde(deserialize_with = "refs")]
     pub sources: Vec<Ref>,
     /// The published body; `null` if there is none. The key itself must be there.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -180,8 +189,10 @@ pub struct PageRow {
     #[serde(deserialize_with = "stamp")]
     pub updated_at: Stamp,
     /// The folders it is filed in.
+    #[serde(deserialize_with = "refs")]
     pub folders: Vec<Ref>,
     /// The skills it teaches.
+    #[serde(deserialize_with = "refs")]
     pub skills: Vec<Ref>,
 }
 
@@ -275,6 +286,29 @@ pub fn page_status(word: &str, version: Option<u64>) -> PageStatus {
 
 fn text_or_blank<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Option::<String>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+fn refs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Ref>, D::Error> {
+    struct Refs;
+    impl<'de> Visitor<'de> for Refs {
+        type Value = Vec<Ref>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Vec<Ref>, A::Error> {
+            let mut refs = Vec::new();
+            while let Some(row) = rows.next_element()? {
+                if refs.len() == REFS {
+                    return Err(serde::de::Error::custom("more entries than a page can have"));
+                }
+                refs.push(row);
+            }
+            Ok(refs)
+        }
+    }
+    deserializer.deserialize_seq(Refs)
 }
 
 fn stamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stamp, D::Error> {

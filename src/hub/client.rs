@@ -1,27 +1,41 @@
 //! The connection to the hub: one call is one request on the wire, and what came of it is an [`Answer`], never an error.
 //!
 //! It promises: no redirect is followed, nothing is sent twice, nothing goes to another host or through a proxy when the
-//! hub is on this machine, no answer grows beyond [`BODY_CAP`], and no text that it makes holds the key (promises 3, 7, 8).
-//! That a request was *not* sent is only said where no connection was made; every other failure is `Lost`, because a
-//! connection that ends can have carried the request (a kept-alive connection that the hub closes is such a case).
+//! hub is on this machine, no answer grows beyond its cap ([`PAGE_CAP`], [`LIST_CAP`], [`REFUSAL_CAP`]; only one at a time
+//! beyond [`FREE`]), and no text that it makes holds the key (promises 3, 7, 8).
+//!
+//! That a request was *not* sent is only said where no connection was made, or where the head of an answer refuses it; every
+//! other failure is `Lost`, because a connection that ends can have carried the request (a kept-alive connection that the
+//! hub closes is such a case).
 //!
 //! Called by the daemon's sender and by one-shot commands. It takes no slot of the budget and makes no retries.
 
 use std::error::Error as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, ClientBuilder, Url, redirect, retry};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::api::{self, Call, Method, Workspace};
 use super::response::{self, Headers};
+use crate::document::MAX_BYTES;
 use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
 use crate::page::Now;
 
-/// An answer is read up to so many bytes, unpacked; a longer one is not the hub's.
-pub const BODY_CAP: usize = 8 * 1024 * 1024;
+/// A page is read up to so many bytes, unpacked; a longer one can't be one that we keep. The longest that we can have made
+/// ourselves has a live text and a draft of [`MAX_BYTES`] each, and JSON may write each of their bytes as six (`\u003c`:
+/// some encoders write `<` so, all of them write control characters so). The rest is for titles and lists.
+pub const PAGE_CAP: usize = 2 * 6 * (MAX_BYTES as usize) + (1 << 20);
+/// The same for a list of 100 rows, which hold no texts, and for all else.
+pub const LIST_CAP: usize = 8 << 20;
+/// Of an answer that is no success no more is read: its status says enough.
+pub const REFUSAL_CAP: usize = 1 << 20;
+/// What is longer is read one answer at a time, so that several of them don't add up.
+pub const FREE: usize = 8 << 20;
 
 /// Connecting takes at most this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -98,6 +112,8 @@ pub struct Client {
     /// Without a slash at its end.
     base: String,
     timeout: Duration,
+    /// Who holds its one permit may read beyond [`FREE`].
+    long: Arc<Semaphore>,
 }
 
 /// How the hub is reached; decides what may be used on the way.
@@ -114,6 +130,8 @@ struct Raw {
     status: u16,
     headers: Headers,
     body: Vec<u8>,
+    /// Kept for as long as the body.
+    _long: Option<OwnedSemaphorePermit>,
 }
 
 impl Raw {
@@ -163,7 +181,8 @@ impl Client {
             Some(path) => ClientError::NoCertificate { path: path.clone(), why: words(error) },
             None => ClientError::Setup(words(error)),
         })?;
-        Ok(Self { http, base: url.as_str().trim_end_matches('/').to_owned(), timeout: options.timeout })
+        let base = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { http, base, timeout: options.timeout, long: Arc::new(Semaphore::new(1)) })
     }
 
     /// Sends `request` with the key and reads its answer. `body_text` is the body that a PATCH with a text sends; if it is
@@ -179,7 +198,11 @@ impl Client {
         let sent = clock();
         let answer = |date, body, ended| Answer { sent, ended, date, body };
         let Ok(call) = api::call(request, body_text) else { return answer(None, AnswerBody::Stale, clock()) };
-        let raw = self.exchange(key, &call).await;
+        let cap = match request {
+            Request::Get(_) | Request::Patch(_) => PAGE_CAP,
+            Request::List { .. } | Request::Names(..) => LIST_CAP,
+        };
+        let raw = self.exchange(key, &call, cap).await;
         let ended = clock();
         match raw {
             Ok(raw) => {
@@ -193,13 +216,13 @@ impl Client {
     /// Asks whose key it is: the cheapest way to test one. One request of the budget.
     pub async fn workspace(&self, key: &str) -> Result<Workspace, WorkspaceError> {
         let call = Call { method: Method::Get, path: "/workspace".to_owned(), query: Vec::new(), body: None };
-        let found = self.exchange(key, &call).await;
+        let found = self.exchange(key, &call, LIST_CAP).await;
         let read = found.and_then(|raw| response::read_workspace(raw.status, &raw.headers, &raw.body));
         read.map_err(WorkspaceError::from)
     }
 
-    /// One request on the wire. The error is what the failure means.
-    async fn exchange(&self, key: &str, call: &Call) -> Result<Raw, AnswerBody> {
+    /// One request on the wire; a success is read up to `cap` bytes. The error is what the failure means.
+    async fn exchange(&self, key: &str, call: &Call, cap: usize) -> Result<Raw, AnswerBody> {
         let url = format!("{}{}", self.base, call.path);
         let mut builder = match call.method {
             Method::Get => self.http.get(url),
@@ -211,17 +234,52 @@ impl Client {
         }
         // The address was checked and the rest is ours: only the key can keep a request from being built.
         let request = builder.build().map_err(|_| AnswerBody::Unauthorized(KeySource::Same))?;
-        let mut response = self.http.execute(request).await.map_err(|error| self.failure(error))?;
-        let headers = headers(&response);
-        let mut body = Vec::new();
+        let response = self.http.execute(request).await.map_err(|error| self.failure(error))?;
+        let (status, headers) = (response.status().as_u16(), headers(&response));
+        let (body, long) = if (200..300).contains(&status) {
+            self.success(response, cap).await?
+        } else {
+            (self.refusal(response).await?, None)
+        };
+        Ok(Raw { status, headers, body, _long: long }.without(key))
+    }
+
+    /// The body of a success, whole.
+    async fn success(
+        &self,
+        mut response: reqwest::Response,
+        cap: usize,
+    ) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), AnswerBody> {
+        let (mut body, mut long) = (Vec::new(), None);
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(error))? {
-            if body.len() + chunk.len() > BODY_CAP {
-                let what = format!("the answer is longer than {} MiB", BODY_CAP >> 20);
+            let length = body.len() + chunk.len();
+            if length > cap {
+                let what = format!("the answer is longer than {} MiB", cap >> 20);
                 return Err(AnswerBody::Garbled { what });
+            }
+            if length > FREE && long.is_none() {
+                // It is never closed; the one who holds it lets go within `hub.timeout`.
+                long = Arc::clone(&self.long).acquire_owned().await.ok();
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Raw { status: response.status().as_u16(), headers, body }.without(key))
+        Ok((body, long))
+    }
+
+    /// The body of an answer that is no success, or its beginning. Where the head alone says that nothing was done, a body
+    /// that is cut or never ends changes nothing about it.
+    async fn refusal(&self, mut response: reqwest::Response) -> Result<Vec<u8>, AnswerBody> {
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while body.len() < REFUSAL_CAP {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk[..chunk.len().min(REFUSAL_CAP - body.len())]),
+                Ok(None) => break,
+                Err(_) if matches!(status, 300..=399 | 401 | 403 | 429) => break,
+                Err(error) => return Err(self.failure(error)),
+            }
+        }
+        Ok(body)
     }
 
     fn failure(&self, error: reqwest::Error) -> AnswerBody {

@@ -42,9 +42,17 @@ pub fn read(root: &Root, path: &DocPath, rules: &Rules) -> Read {
         Ok(Bytes::NotRegular) => {
             Read::Unfit(Reason::new(Code::Unreadable, "this is no regular file; remove or rename it"))
         }
-        Err(NotOpened::Outside(target)) => Read::Unfit(outside(&target)),
-        Err(NotOpened::Io(error)) if error.kind() == io::ErrorKind::NotFound => Read::Gone,
-        Err(NotOpened::Io(error)) => Read::Unreadable(unreadable(&error)),
+        Err(error) => not_opened(&error),
+    }
+}
+
+fn not_opened(error: &NotOpened) -> Read {
+    match error {
+        NotOpened::Outside(target) => Read::Unfit(outside(target)),
+        NotOpened::Io(error) if error.kind() == io::ErrorKind::NotFound => Read::Gone,
+        // Somebody holds a lease on it (a file server, for one of its clients), which our opening has just called back.
+        NotOpened::Io(error) if error.kind() == io::ErrorKind::WouldBlock => Read::Moving,
+        NotOpened::Io(error) => Read::Unreadable(unreadable(error)),
     }
 }
 
@@ -184,6 +192,14 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         let root = Root::open(dir.path()).unwrap();
         assert!(matches!(read(&root, &path("pipe.md"), &Policy::default().rules), Read::Unfit(_)));
+    }
+
+    #[test]
+    fn a_file_that_is_lent_to_a_client_of_a_file_server_is_read_a_moment_later() {
+        let not_opened = |kind: io::ErrorKind| super::not_opened(&NotOpened::Io(kind.into()));
+        assert!(matches!(not_opened(io::ErrorKind::WouldBlock), Read::Moving));
+        assert!(matches!(not_opened(io::ErrorKind::NotFound), Read::Gone));
+        assert!(matches!(not_opened(io::ErrorKind::PermissionDenied), Read::Unreadable(_)));
     }
 
     #[test]

@@ -172,11 +172,13 @@ struct Identity {
     tables: i64,
 }
 
+/// All of it as of one moment: between two, another process may make the file.
 fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
+    let moment = connection.unchecked_transaction()?;
     Ok(Identity {
-        application_id: connection.query_row("PRAGMA application_id", (), |row| row.get(0))?,
-        version: connection.query_row("PRAGMA user_version", (), |row| row.get(0))?,
-        tables: connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?,
+        application_id: moment.query_row("PRAGMA application_id", (), |row| row.get(0))?,
+        version: moment.query_row("PRAGMA user_version", (), |row| row.get(0))?,
+        tables: moment.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?,
     })
 }
 

@@ -51,18 +51,3 @@ fn what_is_kept_is_its_owners_alone() {
     }
     assert!(seen >= 4, "state, its lock, the backup, the ledger: {seen}");
 }
-
-#[test]
-fn a_proxy_is_not_used_for_a_hub_on_this_machine() {
-    let place = Place::new();
-    place.same(1);
-    let trap = "http://127.0.0.1:9";
-    let ran = place
-        .command(&["sync"])
-        .env("HTTP_PROXY", trap)
-        .env("http_proxy", trap)
-        .env("ALL_PROXY", trap)
-        .output()
-        .unwrap();
-    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
-}

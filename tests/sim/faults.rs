@@ -98,6 +98,27 @@ fn a_page_that_always_fails_is_failed_and_delays_no_other() {
 }
 
 #[test]
+fn pages_that_always_fail_delay_no_other_however_many_they_are() {
+    let bad = ["p0", "p1", "p2", "p3", "p4", "p5"];
+    let mut w = many(12, Mode::Daemon, Policy::default(), Settings::default());
+    w.poison = bad.to_vec();
+    for id in bad {
+        w.edit(&format!("{id}.md"), "B");
+    }
+    w.run(20_000);
+    for n in 6..12 {
+        w.edit(&format!("p{n}.md"), "B");
+        w.run(2_000);
+        w.run(10_000);
+        assert!(w.is_in_step(&format!("p{n}.md")), "p{n}: {:?}", w.report(&format!("p{n}.md")));
+    }
+    assert!(bad.iter().all(|id| !w.is_in_step(&format!("{id}.md"))));
+    w.poison.clear();
+    w.run(3_600_000);
+    assert!(bad.iter().all(|id| w.is_in_step(&format!("{id}.md"))), "they are tried again");
+}
+
+#[test]
 fn a_page_whose_looks_fail_backs_off() {
     let mut w = many(2, Mode::Daemon, Policy::default(), Settings::default());
     w.fates.extend(std::iter::repeat_n(Fate::Gateway(500), 5));

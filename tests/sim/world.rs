@@ -71,6 +71,14 @@ impl Flight {
     fn late(&self, at: i64) -> Late {
         Late { at, request: self.travels.clone(), looked: self.looked }
     }
+
+    pub fn is_about(&self, page: &str) -> bool {
+        match &self.request {
+            Request::Get(id) => id.as_str() == page,
+            Request::Patch(patch) => patch.page.as_str() == page,
+            Request::List { .. } | Request::Names(..) => false,
+        }
+    }
 }
 
 /// Whether the connection of a request still lives when it arrives.
@@ -118,6 +126,8 @@ pub struct World {
     pub fates: VecDeque<Fate>,
     pub write_fates: VecDeque<Fate>,
     pub no_network: bool,
+    /// Pages whose requests the hub always fails with 500.
+    pub poison: Vec<&'static str>,
     /// The hub's answers have no `Date`.
     pub no_date: bool,
     pub key: String,
@@ -175,6 +185,7 @@ impl World {
             fates: VecDeque::new(),
             write_fates: VecDeque::new(),
             no_network: false,
+            poison: Vec::new(),
             no_date: false,
             key: SANDBOX_KEY.to_owned(),
             key_source: SANDBOX_KEY.to_owned(),
@@ -378,6 +389,7 @@ impl World {
             let write = first.is_write();
             let queue = if write && !self.write_fates.is_empty() { &mut self.write_fates } else { &mut self.fates };
             let fate = queue.pop_front().unwrap_or(Fate::Answered);
+            let fate = if self.poison.iter().any(|id| first.is_about(id)) { Fate::Gateway(500) } else { fate };
             let fate = if self.no_network { Fate::Unsent } else { fate };
             self.tick(5);
             self.meet(fate);

@@ -280,14 +280,63 @@ async fn an_answer_may_be_packed() {
 
 #[tokio::test]
 async fn an_answer_beyond_the_cap_is_not_read_packed_or_not() {
-    let bomb = [&GZIP_HEAD[..], &deflated(40_000)].concat();
-    assert!(bomb.len() < 70_000);
-    for answer in [http("200 OK", "", vec![b' '; 10_000_000]), http("200 OK", "Content-Encoding: gzip\r\n", bomb)] {
-        let server = Server::saying(answer);
-        let answer = send(&server.client(), &publish()).await;
-        let capped = matches!(&answer.body, AnswerBody::Garbled { what } if what.contains("longer than 8 MiB"));
-        assert!(capped, "{answer:?}");
+    let bomb = [&GZIP_HEAD[..], &deflated(300_000)].concat();
+    assert!(bomb.len() < 500_000);
+    let list = || Request::List { updated_after: None, page: 1 };
+    for (request, length, told) in [(publish(), 70_000_000, "61 MiB"), (list(), 10_000_000, "8 MiB")] {
+        let plain = http("200 OK", "", vec![b' '; length]);
+        for answer in [plain, http("200 OK", "Content-Encoding: gzip\r\n", bomb.clone())] {
+            let server = Server::saying(answer);
+            let answer = send(&server.client(), &request).await;
+            let capped = matches!(&answer.body, AnswerBody::Garbled { what } if what.contains(told));
+            assert!(capped, "{answer:?}");
+        }
     }
+}
+
+/// A page whose live text and draft are as long as ours can be, in the longest JSON for them.
+fn longest_page() -> Vec<u8> {
+    let text = "\\u003c".repeat(usize::try_from(MAX_BYTES).unwrap());
+    let page =
+        PAGE.replace("\"content\":null", "\"content\":\"LONG\",\"draft\":{\"title\":\"T\",\"content\":\"LONG.\"}");
+    ok(&page.replace("LONG.", &format!("{}.", &text[6..])).replace("LONG", &text))
+}
+
+#[tokio::test]
+async fn the_longest_page_that_we_can_have_made_is_read_several_at_once_too() {
+    let server = Server::saying(longest_page());
+    let client = client(&server.url, Duration::from_secs(120));
+    let get = get();
+    let answers = tokio::join!(send(&client, &get), send(&client, &get));
+    for answer in [answers.0, answers.1] {
+        let AnswerBody::Page(page) = &answer.body else { panic!("no page") };
+        assert_eq!(page.live.as_ref().unwrap().body.len() as u64, MAX_BYTES);
+        assert!(matches!(&page.draft, crate::page::DraftSeen::Some(draft) if draft.body.len() as u64 == MAX_BYTES));
+    }
+    assert_eq!(client.long.available_permits(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_holds_however_its_body_ends() {
+    let status = |status: &str, rest: &str| {
+        format!("HTTP/1.1 {status}\r\nRetry-After: 7\r\nContent-Length: {rest}").into_bytes()
+    };
+    let cut = |code: &str| status(code, "100\r\n\r\n<html>");
+    let long = |code: &str| [status(code, "100000000\r\n\r\n"), vec![b' '; 2 * REFUSAL_CAP]].concat();
+    for shape in [&cut as &dyn Fn(&str) -> Vec<u8>, &long] {
+        let said = async |code: &str| send(&Server::saying(shape(code)).client(), &publish()).await.body;
+        assert_eq!(said("429 Too Many").await, AnswerBody::RateLimited { retry_after: Some(7_000) });
+        assert_eq!(said("401 No").await, AnswerBody::Unauthorized(KeySource::Same));
+        assert_eq!(said("302 Found").await, AnswerBody::Redirected { location: None });
+        assert!(matches!(said("403 No").await, AnswerBody::Forbidden { .. }));
+    }
+    // Whether this is the hub's own "no" its body would have told.
+    let answer = send(&Server::saying(cut("404 Not Found")).client(), &publish()).await;
+    assert!(is_lost(&answer), "{answer:?}");
+    let answer = send(&Server::saying(long("404 Not Found")).client(), &publish()).await;
+    assert!(matches!(answer.body, AnswerBody::Garbled { .. }), "{answer:?}");
+    let answer = send(&Server::saying(long("500 Broken")).client(), &publish()).await;
+    assert_eq!(answer.body, AnswerBody::ServerError { status: 500 });
 }
 
 #[tokio::test]

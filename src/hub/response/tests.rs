@@ -144,6 +144,13 @@ fn a_success_that_is_not_ours_is_none() {
 }
 
 #[test]
+fn a_short_answer_does_not_unfold_into_a_great_many_values() {
+    let many = |n: usize| with(detail(), "folders", Value::Array(vec![json!({"id": ""}); n]));
+    assert!(matches!(read_json(&get(), 200, &many(10_000)), AnswerBody::Page(_)));
+    assert!(is_garbled(&read_json(&get(), 200, &many(10_001))));
+}
+
+#[test]
 fn lists_are_read_and_tell_how_long_they_are() {
     let paged = |row: Value| json!({"data": [row], "pagination": {"page": 1, "page_size": 50, "total_count": 123, "total_pages": 3}});
     let list = Request::List { updated_after: None, page: 1 };

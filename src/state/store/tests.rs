@@ -296,6 +296,18 @@ fn status_reads_beside_a_daemon_that_writes() {
 }
 
 #[test]
+fn status_reads_beside_a_daemon_that_is_just_making_the_state() {
+    for _ in 0..60 {
+        let place = Place::new();
+        std::thread::scope(|scope| {
+            let made = scope.spawn(|| place.open());
+            while Store::read_only(&place.path()).unwrap().is_none() {}
+            made.join().unwrap();
+        });
+    }
+}
+
+#[test]
 fn status_reads_in_a_folder_without_write_right() {
     let place = Place::new();
     place.commit(&put("a", "a.md"));
