@@ -59,7 +59,7 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, String> {
     let clock = Clock::start();
     let key = config.hub.key.read().map_err(|error| error.to_string())?;
     if let Some(warning) = config.hub.key.warning() {
-        console.remark(&format!("warning: {}\n", Shown::new(&warning)));
+        console.warning(Shown::new(&warning));
     }
     let mut lock = Lock::take(&config.state).map_err(|error| locked(&error))?;
     if config.root.is_dir() {
@@ -69,11 +69,8 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, String> {
     let mut hold_ms = 0;
     if let Was::MovedAside(aside) = &opened.was {
         hold_ms = DAMAGED_MS;
-        let aside = aside.to_string_lossy();
-        console.remark(&format!(
-            "warning: the state was damaged; it is now {}, and every page is met again\n",
-            Shown::new(&aside)
-        ));
+        let aside = Shown::path(aside);
+        console.warning(format_args!("the state was damaged; it is now {aside}, and every page is met again"));
     }
     let mut store = opened.store;
     let mut loaded = store.load().map_err(|error| error.to_string())?;

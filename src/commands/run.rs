@@ -30,7 +30,7 @@ pub async fn run(config: &Config, console: &Console) -> io::Result<Exit> {
     let opened = match opening::open(config, console) {
         Ok(opened) => opened,
         Err(why) => {
-            console.remark(&format!("error: {}\n", Shown::new(&why)));
+            console.error(Shown::new(&why));
             return Ok(Exit::Usage);
         }
     };

@@ -8,6 +8,7 @@
 )]
 #![allow(missing_docs, reason = "the names of tests are their documentation")]
 
+mod corpus;
 mod crashes;
 mod daemon;
 mod demo;
@@ -17,4 +18,5 @@ mod hubs;
 mod json;
 mod place;
 mod private;
+mod secrets;
 mod stub;

@@ -26,7 +26,12 @@ impl Place {
 
     /// `config`: lines of YAML after `root` and `state`; `URL` in it is the hub's address.
     pub fn with(config: &str) -> Self {
-        let settings = Settings { per_minute: 0, per_day: 0, ..Settings::default() };
+        Self::keyed(SANDBOX_KEY, config)
+    }
+
+    /// The same, for a hub that lets in this key.
+    pub fn keyed(key: &str, config: &str) -> Self {
+        let settings = Settings { key: key.to_owned(), per_minute: 0, per_day: 0, ..Settings::default() };
         let hub = SharedHub::new(Hub::new(Model::new(settings), Faults::new(1, Vec::new())));
         let (tell, told) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
