@@ -79,12 +79,17 @@ fn travels(bytes: &[u8], sent: &str) {
     }
     assert_eq!(fences, 2, "a document without front matter");
     let whole = text[at..].replace("\r\n", "\n");
-    assert_eq!(document::body(bytes, &KEEP).as_deref(), Some(whole.as_str()), "a body that keeps its heading is the file's");
+    assert_eq!(
+        document::body(bytes, &KEEP).as_deref(),
+        Some(whole.as_str()),
+        "a body that keeps its heading is the file's"
+    );
     if sent == whole {
         return;
     }
     // Blank lines may stand before the heading, and go with it where they stand behind it.
-    let rest = whole.strip_suffix(sent.trim_start_matches([' ', '\t', '\n'])).expect("nothing but the beginning is taken");
+    let rest =
+        whole.strip_suffix(sent.trim_start_matches([' ', '\t', '\n'])).expect("nothing but the beginning is taken");
     let title = document::parse(bytes, &STRIP).reading.title().map(words).expect("a heading is only taken for a title");
     assert_eq!(only_heading(rest), Some(title), "what was taken is not the title's heading: {rest:?}");
 }
@@ -210,7 +215,11 @@ fn judge(request: &Request, status: u16, body: &[u8], answer: &AnswerBody) {
             assert!(success && said["id"] == page.id.as_str());
             assert!(said.as_object().is_some_and(|said| said.contains_key("content") && said.contains_key("version")));
             let live = page.live.as_ref().map(|live| live.body.as_str());
-            assert_eq!(live.unwrap_or_default(), said["content"].as_str().unwrap_or_default(), "another text than the hub's");
+            assert_eq!(
+                live.unwrap_or_default(),
+                said["content"].as_str().unwrap_or_default(),
+                "another text than the hub's"
+            );
             assert_eq!(live.is_none(), said["content"].is_null() && said["version"].is_null());
         }
         AnswerBody::Rows(listed) => {
@@ -291,7 +300,6 @@ pub fn config(bytes: &[u8]) {
 
 /// Whether a live key of the vendor's form stands in a text.
 fn holds_key(text: &str) -> bool {
-    text.match_indices("exec_live_").any(|(at, mark)| {
-        text[at + mark.len()..].bytes().take_while(u8::is_ascii_alphanumeric).count() >= 8
-    })
+    text.match_indices("exec_live_")
+        .any(|(at, mark)| text[at + mark.len()..].bytes().take_while(u8::is_ascii_alphanumeric).count() >= 8)
 }

@@ -40,9 +40,9 @@ fn hidden_key(node: &Node) -> Option<Position> {
     match &node.value {
         Value::Plain(text) | Value::Quoted(text) => credential::holds_key(text).then_some(node.position),
         Value::List(items) => items.iter().find_map(hidden_key),
-        Value::Map(entries) => entries
-            .iter()
-            .find_map(|entry| if credential::holds_key(&entry.key) { Some(entry.position) } else { hidden_key(&entry.value) }),
+        Value::Map(entries) => entries.iter().find_map(|entry| {
+            if credential::holds_key(&entry.key) { Some(entry.position) } else { hidden_key(&entry.value) }
+        }),
     }
 }
 

@@ -23,7 +23,13 @@ impl Veil {
     /// Hides `key`.
     pub fn of(key: &str) -> Self {
         let bytes = key.as_bytes();
-        let mut forms = vec![key.to_owned(), key.replace('/', "\\/"), percent(bytes, Percent::Needed), percent(bytes, Percent::All), hex(bytes)];
+        let mut forms = vec![
+            key.to_owned(),
+            key.replace('/', "\\/"),
+            percent(bytes, Percent::Needed),
+            percent(bytes, Percent::All),
+            hex(bytes),
+        ];
         // Base64 of a text with the key in it: it begins at any of three places.
         for before in 0..3 {
             forms.extend([STANDARD, URL].map(|alphabet| base64(bytes, before, alphabet)));
@@ -53,7 +59,8 @@ impl Veil {
         }
         // The common beginning belongs to what follows it.
         for piece in COMMON.iter().rev() {
-            for at in (0..lower.len().saturating_sub(SHORTEST)).filter(|at| lower.as_bytes()[*at..].starts_with(piece)) {
+            for at in (0..lower.len().saturating_sub(SHORTEST)).filter(|at| lower.as_bytes()[*at..].starts_with(piece))
+            {
                 if hidden[at..=at + SHORTEST].contains(&true) {
                     hidden[at..at + SHORTEST].fill(true);
                 }

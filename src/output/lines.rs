@@ -156,10 +156,13 @@ mod tests {
 
     /// Without clap's own colours.
     fn strip(text: &str) -> String {
-        text.split("\u{1b}[").enumerate().map(|(n, part)| match (n, part.split_once('m')) {
-            (1.., Some((code, rest))) if code.bytes().all(|b| b.is_ascii_digit() || b == b';') => rest,
-            (0, _) => part,
-            _ => "\u{1b}",
-        }).collect()
+        text.split("\u{1b}[")
+            .enumerate()
+            .map(|(n, part)| match (n, part.split_once('m')) {
+                (1.., Some((code, rest))) if code.bytes().all(|b| b.is_ascii_digit() || b == b';') => rest,
+                (0, _) => part,
+                _ => "\u{1b}",
+            })
+            .collect()
     }
 }

@@ -94,13 +94,16 @@ impl<S: Subscriber> Layer<S> for Journal {
         let meta = event.metadata();
         let mut entry = Entry(String::new());
         // The numbers of syslog: debug is the lowest there.
-        entry.put("PRIORITY", match *meta.level() {
-            Level::ERROR => "3",
-            Level::WARN => "4",
-            Level::INFO => "5",
-            Level::DEBUG => "6",
-            Level::TRACE => "7",
-        });
+        entry.put(
+            "PRIORITY",
+            match *meta.level() {
+                Level::ERROR => "3",
+                Level::WARN => "4",
+                Level::INFO => "5",
+                Level::DEBUG => "6",
+                Level::TRACE => "7",
+            },
+        );
         entry.put("TARGET", meta.target());
         entry.put("SYSLOG_IDENTIFIER", "hubsync");
         if let (Some(file), Some(line)) = (meta.file(), meta.line()) {
@@ -131,7 +134,8 @@ impl Visit for Entry {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => self.put("MESSAGE", value),
-            name => self.put(&format!("F_{}", name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")), value),
+            name => self
+                .put(&format!("F_{}", name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")), value),
         }
     }
 }
@@ -210,15 +214,18 @@ mod tests {
     fn the_journal_gets_a_field_for_each_value() {
         let entry = journalled("a\nPRIORITY=0\u{202e}");
         let lines: Vec<&str> = entry.lines().filter(|line| !line.starts_with("CODE_")).collect();
-        assert_eq!(lines, [
-            "PRIORITY=3",
-            "TARGET=hubsync::output::log::tests",
-            "SYSLOG_IDENTIFIER=hubsync",
-            r"MESSAGE=a\nPRIORITY=0\u{202e}",
-            r"F_PATH=a\nPRIORITY=0\u{202e}",
-            r"F_RAW=a\nPRIORITY=0\u{202e}",
-            "F_N=3",
-        ]);
+        assert_eq!(
+            lines,
+            [
+                "PRIORITY=3",
+                "TARGET=hubsync::output::log::tests",
+                "SYSLOG_IDENTIFIER=hubsync",
+                r"MESSAGE=a\nPRIORITY=0\u{202e}",
+                r"F_PATH=a\nPRIORITY=0\u{202e}",
+                r"F_RAW=a\nPRIORITY=0\u{202e}",
+                "F_N=3",
+            ]
+        );
     }
 
     proptest! {

@@ -316,10 +316,9 @@ impl Report {
         } else {
             let Budget { minute, day, .. } = &self.budget;
             out.line(format_args!(
-                    "requests: {} of {} this minute, {} of {} today",
-                    minute.used, minute.limit, day.used, day.limit
-                ),
-            );
+                "requests: {} of {} this minute, {} of {} today",
+                minute.used, minute.limit, day.used, day.limit
+            ));
         }
         if let Some(at) = &self.budget.next_free_at {
             out.line(format_args!("the next request may go at {at}"));

@@ -59,7 +59,7 @@ fn nothing_is_left(place: &Place, what: &str) {
 }
 
 /// The names of all commands, from the program's own help.
-fn commands() -> Vec<String> {
+pub fn commands() -> Vec<String> {
     let help = Place::new().run(&["--help"]).ends(0).out;
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names: Vec<String> = listed
@@ -71,12 +71,14 @@ fn commands() -> Vec<String> {
 }
 
 /// How a command is run here. A new one must say so: that is what this list is for.
-fn ways(name: &str) -> &'static [&'static [&'static str]] {
+pub fn ways(name: &str) -> &'static [&'static [&'static str]] {
     match name {
         "demo" => &[&["demo"]],
         "run" => &[&["run"]],
         "sandbox" => &[&["sandbox", "--port", "0"]],
-        "sync" => &[&["sync", "--dry-run", "--json"], &["sync", "--max-wait", "0s"], &["sync", "--json", "--max-wait", "0s"]],
+        "sync" => {
+            &[&["sync", "--dry-run", "--json"], &["sync", "--max-wait", "0s"], &["sync", "--json", "--max-wait", "0s"]]
+        }
         "status" => &[&["status", "--all"], &["status", "--all", "--json"]],
         "check" => &[&["check"], &["check", "--json"], &["check", "--format", "github"]],
         "init" => &[&["init"], &["init", "docs", "--config", "fresh.yaml"]],
@@ -124,9 +126,20 @@ fn stays(place: &Place, what: &str, mut command: Command) -> i32 {
     let pid = running.0.id();
     let said = || std::fs::read_to_string(&path).unwrap();
     let through = |said: &str| {
-        ["published ", "planned", "hub:  http", "401", "refuse", "forbid", "not the hub", "can't", "redirect", "in step"]
-            .iter()
-            .any(|word| said.contains(word))
+        [
+            "published ",
+            "planned",
+            "hub:  http",
+            "401",
+            "refuse",
+            "forbid",
+            "not the hub",
+            "can't",
+            "redirect",
+            "in step",
+        ]
+        .iter()
+        .any(|word| said.contains(word))
     };
     until("it has said something", || running.0.try_wait().unwrap().is_some() || through(&said()));
     if let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) {
@@ -269,14 +282,18 @@ fn a_hub_that_repeats_the_key_is_not_repeated() {
                 keyed(&mut command);
                 command.output().unwrap()
             });
-            assert!(said.out.contains("[refused]") && said.out.contains("***"), "the rest of the words is told: {said:?}");
+            assert!(
+                said.out.contains("[refused]") && said.out.contains("***"),
+                "the rest of the words is told: {said:?}"
+            );
         }
     }
 }
 
 #[test]
 fn a_key_in_the_wrong_place_is_refused_and_not_repeated() {
-    let names: Vec<String> = commands().into_iter().filter(|name| !["demo", "sandbox"].contains(&name.as_str())).collect();
+    let names: Vec<String> =
+        commands().into_iter().filter(|name| !["demo", "sandbox"].contains(&name.as_str())).collect();
     let secrets = TempDir::new().unwrap();
     let double = secrets.path().join("double");
     std::fs::write(&double, format!("{KEY}\n{KEY}\n")).unwrap();
@@ -325,7 +342,9 @@ fn a_key_in_the_wrong_place_is_refused_and_not_repeated() {
         ("EXEC_API_KEY", format!("{KEY}\n{KEY}")),
         ("EXEC_API_KEY", format!("{KEY}\u{1b}")),
     ] {
-        for way in [&["sync", "-vvv"][..], &["run", "-vvv"], &["config"], &["init", "--config", "none.yaml"], &["check"]] {
+        for way in
+            [&["sync", "-vvv"][..], &["run", "-vvv"], &["config"], &["init", "--config", "none.yaml"], &["check"]]
+        {
             let _ = std::fs::remove_file(place.path("none.yaml"));
             let ran = Ran::of(place.command(way).env(name, &value).output().unwrap());
             clean(&format!("{name}: {way:?}"), ran.said().as_bytes());

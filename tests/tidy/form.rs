@@ -174,7 +174,8 @@ fn call(file: &SourceFile, at: usize) -> Option<Finding> {
 }
 
 /// What to do instead of printing.
-const ESCAPED: &str = "put it into `output::Lines` for a `Console`, or log it with tracing: both escape what is foreign";
+const ESCAPED: &str =
+    "put it into `output::Lines` for a `Console`, or log it with tracing: both escape what is foreign";
 
 /// A stream, a crate that writes to one, or clap that prints by itself.
 fn stream(file: &SourceFile, path: &NamedPath) -> Option<Finding> {
