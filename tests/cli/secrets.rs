@@ -76,9 +76,11 @@ pub fn ways(name: &str) -> &'static [&'static [&'static str]] {
         "demo" => &[&["demo"]],
         "run" => &[&["run"]],
         "sandbox" => &[&["sandbox", "--port", "0"]],
-        "sync" => {
-            &[&["sync", "--dry-run", "--json"], &["sync", "--max-wait", "0s"], &["sync", "--json", "--max-wait", "0s"]]
-        }
+        "sync" => &[
+            &["sync", "--dry-run", "--json", "--max-wait", "0s"],
+            &["sync", "--max-wait", "0s"],
+            &["sync", "--json", "--max-wait", "0s"],
+        ],
         "status" => &[&["status", "--all"], &["status", "--all", "--json"]],
         "check" => &[&["check"], &["check", "--json"], &["check", "--format", "github"]],
         "init" => &[&["init"], &["init", "docs", "--config", "fresh.yaml"]],
