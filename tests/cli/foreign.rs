@@ -94,8 +94,8 @@ fn hostile() -> Place {
 
 /// Runs it and looks at all that it says.
 #[track_caller]
-fn shown(what: &str, mut command: Command) -> Ran {
-    let ran = Ran::of(command.output().unwrap());
+fn shown(what: &str, command: Command) -> Ran {
+    let ran = Ran::to_the_end(command);
     tame(&format!("{what}: stdout"), &ran.out);
     tame(&format!("{what}: stderr"), &ran.err);
     ran

@@ -185,6 +185,17 @@ impl Ran {
         }
     }
 
+    /// Runs it to its end; one that would stay fails the test.
+    #[track_caller]
+    pub fn to_the_end(mut command: Command) -> Self {
+        let told = TempDir::new().unwrap();
+        let [out, err] = ["out", "err"].map(|name| told.path().join(name));
+        command.stdout(std::fs::File::create(&out).unwrap()).stderr(std::fs::File::create(&err).unwrap());
+        let code = Running(command.spawn().unwrap()).code().unwrap_or(-1);
+        let text = |path| String::from_utf8(std::fs::read(path).unwrap()).unwrap();
+        Self { code, out: text(out), err: text(err) }
+    }
+
     #[track_caller]
     pub fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");

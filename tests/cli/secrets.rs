@@ -107,7 +107,7 @@ fn everything(place: &Place, names: &[String], prepare: &dyn Fn(&mut Command)) -
             let code = match name.as_str() {
                 "run" | "demo" | "sandbox" => stays(place, &what, command),
                 _ => {
-                    let ran = Ran::of(command.output().unwrap());
+                    let ran = Ran::to_the_end(command);
                     clean(&what, ran.said().as_bytes());
                     ours_alone(&ran.err);
                     ran.code
@@ -327,7 +327,8 @@ fn a_key_in_the_wrong_place_is_refused_and_not_repeated() {
         for name in names.iter().filter(|name| *name != "init" && *name != "help") {
             for way in ways(name) {
                 let mut command = place.command(way);
-                let ran = Ran::of(command.args(["-vvv", "--config"]).arg(&kept).output().unwrap());
+                command.args(["-vvv", "--config"]).arg(&kept);
+                let ran = Ran::to_the_end(command);
                 clean(&format!("{config}: {way:?}"), ran.said().as_bytes());
                 if ["sync", "run"].contains(&name.as_str()) {
                     ran.ends(2);
@@ -348,7 +349,9 @@ fn a_key_in_the_wrong_place_is_refused_and_not_repeated() {
             [&["sync", "-vvv"][..], &["run", "-vvv"], &["config"], &["init", "--config", "none.yaml"], &["check"]]
         {
             let _ = std::fs::remove_file(place.path("none.yaml"));
-            let ran = Ran::of(place.command(way).env(name, &value).output().unwrap());
+            let mut command = place.command(way);
+            command.env(name, &value);
+            let ran = Ran::to_the_end(command);
             clean(&format!("{name}: {way:?}"), ran.said().as_bytes());
         }
     }
