@@ -120,8 +120,18 @@ fn everything(place: &Place, names: &[String], prepare: &dyn Fn(&mut Command)) -
     ended
 }
 
+/// Lets the children of this process leave core dumps, as far as this process may.
+#[cfg(target_os = "linux")]
+fn allow_core_dumps() {
+    let maximum = rustix::process::getrlimit(rustix::process::Resource::Core).maximum;
+    let all = rustix::process::Rlimit { current: maximum, maximum };
+    rustix::process::setrlimit(rustix::process::Resource::Core, all).unwrap();
+}
+
 /// A command that stays is ended once it has said something and has asked whom it asks.
 fn stays(place: &Place, what: &str, mut command: Command) -> i32 {
+    #[cfg(target_os = "linux")]
+    allow_core_dumps();
     let path = place.path("stays.log");
     let log = std::fs::File::create(&path).unwrap();
     let mut running = Running(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
