@@ -1,17 +1,15 @@
 //! The program: reads what was typed, hands it to the command, and ends with its exit code.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use hubsync::cli::{Cli, Color, Command, Exit};
 use hubsync::commands;
 use hubsync::commands::init::To;
 use hubsync::config::{self, Config, Environment, Loaded, LogFormat};
 use hubsync::daemon::logging::{self, Loudness};
-use hubsync::output::{Colour, Console, Delivery, Lines, ProgressMode, Shown, panic};
+use hubsync::output::{Colour, Console, Delivery, Lines, ProgressMode, panic};
 use tracing::Level;
 
 /// Threads for what blocks: reading files, names of hosts. A hung one must not hold up the others.
@@ -20,9 +18,9 @@ const BLOCKING: usize = 8;
 fn main() -> ExitCode {
     config::secrecy::shut();
     panic::speak_of(Console::default());
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::typed() {
         Ok(cli) => cli,
-        Err(error) => return typed(error),
+        Err(error) => return typed(&error),
     };
     let console = Console::new(match cli.global.color {
         Color::Auto => Colour::Auto,
@@ -52,17 +50,14 @@ fn failed(console: &Console, error: &io::Error) -> ExitCode {
     Exit::Usage.into()
 }
 
-/// Help, or what is wrong with what was typed. That may be file names of a script: it is read once more with everything
-/// escaped, so that what is repeated can neither steer the terminal nor begin a line of its own.
-fn typed(error: clap::Error) -> ExitCode {
-    let shown = std::env::args_os().map(|word| OsString::from(Shown::path(Path::new(&word)).to_string()));
-    let error = Cli::try_parse_from(shown).err().unwrap_or(error);
+/// Help, or what is wrong with what was typed.
+fn typed(error: &clap::Error) -> ExitCode {
     let (console, mut lines) = (Console::default(), Lines::new());
     if error.use_stderr() {
-        lines.typed(&error, console.stderr_paint());
+        lines.typed(error, console.stderr_paint());
         console.remark(&lines);
     } else {
-        lines.typed(&error, console.stdout_paint());
+        lines.typed(error, console.stdout_paint());
         // Nobody is left to tell that help could not be written.
         drop(console.result(&lines));
     }

@@ -19,3 +19,31 @@ fn words(info: &PanicHookInfo<'_>) -> String {
     let why = Shown::new(why);
     format!("hubsync has failed by a fault of its own{}: {why}", place.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    #[expect(clippy::panic, reason = "it is what is tried")]
+    fn a_panic_is_told_in_one_line_whatever_it_says() {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&said);
+        let before = Arc::new(panic::take_hook());
+        let usual = Arc::clone(&before);
+        // Other tests of this process may fail meanwhile: they are told as ever.
+        panic::set_hook(Box::new(move |info| {
+            notes.lock().unwrap().push(words(info));
+            usual(info);
+        }));
+        let foreign = "a\u{1b}[2J\nFORGED\u{202e}".to_owned();
+        panic::catch_unwind(|| panic!("at {foreign}")).unwrap_err();
+        drop(panic::take_hook());
+        panic::set_hook(Box::new(move |info| before(info)));
+        let said = said.lock().unwrap().join("\n");
+        assert!(said.contains(r"at a\u{1b}[2J\nFORGED\u{202e}") && said.contains("panic.rs:"), "{said}");
+    }
+}

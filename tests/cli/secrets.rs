@@ -90,8 +90,11 @@ pub fn ways(name: &str) -> &'static [&'static [&'static str]] {
     }
 }
 
+/// How a command learns the key.
+type Prepare<'a> = &'a dyn Fn(&mut Command);
+
 /// Runs all that there is in a place, and looks for the key in all that comes of it. Answers how each ended.
-fn everything(place: &Place, names: &[String], prepare: &dyn Fn(&mut Command)) -> Vec<(String, i32)> {
+fn everything(place: &Place, names: &[String], prepare: Prepare<'_>) -> Vec<(String, i32)> {
     let mut ended = Vec::new();
     for name in names {
         for way in ways(name) {
@@ -229,7 +232,7 @@ fn the_key_is_nowhere_whatever_is_run_and_wherever_it_comes_from() {
     let by_credential = move |command: &mut Command| {
         command.env_remove("EXEC_API_KEY").env("CREDENTIALS_DIRECTORY", &folder);
     };
-    let sources: [(&str, String, &dyn Fn(&mut Command)); 4] = [
+    let sources: [(&str, String, Prepare<'_>); 4] = [
         ("EXEC_API_KEY", hub(""), &by_environment),
         ("file", hub(&named), &by_nothing),
         ("command", hub(&printed), &by_environment),
@@ -312,7 +315,7 @@ fn a_key_in_the_wrong_place_is_refused_and_not_repeated() {
     let failing = secrets.path().join("failing");
     std::fs::write(&failing, format!("#!/bin/sh\necho '{KEY}'; echo '{KEY}' >&2; exit 3\n")).unwrap();
     std::fs::set_permissions(&failing, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let slashed = KEY.replace('/', "").replace('+', "").replace('=', "");
+    let slashed = KEY.replace(['/', '+', '='], "");
     let configs = [
         format!("hub:\n  url: https://{slashed}:x@127.0.0.1/\n"),
         format!("hub:\n  url: https://me:{KEY}@127.0.0.1/\n"),
