@@ -111,9 +111,11 @@ fn only_heading(text: &str) -> Option<String> {
             _ => {}
         }
     }
+    // `{#anchor}` at the end is no text of it.
+    let is_anchor = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.:".contains(c));
     let said = match said.trim_end().strip_suffix('}').and_then(|said| said.rsplit_once("{#")) {
-        Some((said, _anchor)) => said.to_owned(),
-        None => said,
+        Some((before, name)) if is_anchor(name) => before.to_owned(),
+        _ => said,
     };
     events.next().is_none().then(|| words(&said))
 }
