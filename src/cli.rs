@@ -2,13 +2,14 @@
 //!
 //! Only the shape: nothing here reads a file or decides. `main` parses it and hands each command its arguments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flag, Overrides, duration};
+use crate::output::Shown;
 
 /// How a command ends (contract.md, Commands).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,6 +242,19 @@ pub struct Config {
 }
 
 impl Cli {
+    /// What was typed.
+    ///
+    /// # Errors
+    /// Help, or what is wrong. Words that are repeated may be file names of a script, so they are read once more, escaped:
+    /// they can neither steer the terminal nor begin a line of their own.
+    #[expect(clippy::disallowed_methods, reason = "what was typed is read here")]
+    pub fn typed() -> Result<Self, clap::Error> {
+        Self::try_parse().map_err(|error| {
+            let shown = std::env::args_os().map(|word| Shown::path(Path::new(&word)).to_string());
+            Self::try_parse_from(shown).err().unwrap_or(error)
+        })
+    }
+
     /// What was typed that concerns the configuration.
     pub fn overrides(&self) -> Overrides {
         let first_meeting = match &self.command {

@@ -4,19 +4,24 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use hubsync::cli::{Cli, Color, Command, Exit};
 use hubsync::commands;
+use hubsync::commands::init::To;
 use hubsync::config::{self, Config, Environment, Loaded, LogFormat};
 use hubsync::daemon::logging::{self, Loudness};
-use hubsync::output::{Colour, Console, Delivery, ProgressMode, Shown};
+use hubsync::output::{Colour, Console, Delivery, Lines, ProgressMode, panic};
 use tracing::Level;
 
 /// Threads for what blocks: reading files, names of hosts. A hung one must not hold up the others.
 const BLOCKING: usize = 8;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    config::secrecy::shut();
+    panic::speak_of(Console::default());
+    let cli = match Cli::typed() {
+        Ok(cli) => cli,
+        Err(error) => return typed(&error),
+    };
     let console = Console::new(match cli.global.color {
         Color::Auto => Colour::Auto,
         Color::Always => Colour::Always,
@@ -41,8 +46,22 @@ fn main() -> ExitCode {
 }
 
 fn failed(console: &Console, error: &io::Error) -> ExitCode {
-    console.remark(&format!("error: {}\n", Shown::new(&error.to_string())));
+    console.error(error);
     Exit::Usage.into()
+}
+
+/// Help, or what is wrong with what was typed.
+fn typed(error: &clap::Error) -> ExitCode {
+    let (console, mut lines) = (Console::default(), Lines::new());
+    if error.use_stderr() {
+        lines.typed(error, console.stderr_paint());
+        console.remark(&lines);
+    } else {
+        lines.typed(error, console.stdout_paint());
+        // Nobody is left to tell that help could not be written.
+        drop(console.result(&lines));
+    }
+    u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8).into()
 }
 
 async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
@@ -64,15 +83,21 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
         }
         Command::Init(args) => {
             log(LogFormat::Pretty, Level::WARN);
-            let (mut out, mut err) = (console.stdout(), io::stderr());
-            commands::init::run(args, &overrides, &env, &here, (&mut out, &mut err), test_key).await
+            let mut tell = |to, lines: &Lines| match to {
+                To::Result => console.result(lines).map(drop),
+                To::Remark => {
+                    console.remark(lines);
+                    Ok(())
+                }
+            };
+            commands::init::run(args, &overrides, &env, &here, &mut tell, test_key).await
         }
         Command::Check(args) => {
             log(LogFormat::Pretty, Level::WARN);
             commands::check::run(args, &overrides, &env, &here, console)
         }
         Command::Config(args) => match loaded() {
-            Ok(loaded) => commands::config::run(args, &loaded, &mut console.stdout()),
+            Ok(loaded) => console.result(&commands::config::run(args, &loaded)).map(|_| Exit::Ok),
             Err(exit) => exit,
         },
         Command::Status(args) => match loaded() {
@@ -107,10 +132,8 @@ fn load(
     console: &Console,
 ) -> Result<Loaded, io::Result<Exit>> {
     config::load(overrides, env, here).map_err(|errors| {
-        let mut text = Vec::new();
-        let exit = commands::config::refuse(&errors, &mut text);
-        console.remark(&String::from_utf8_lossy(&text));
-        exit
+        console.remark(&commands::config::refused(&errors));
+        Ok(Exit::Usage)
     })
 }
 

@@ -15,8 +15,7 @@ use crate::local::Quiet;
 use crate::local::folder::Folder;
 use crate::local::patterns::Patterns;
 use crate::local::read;
-use crate::output::escape;
-use crate::output::{Console, Located, Severity, Shown, caret};
+use crate::output::{Console, Lines, Located, Paint, Severity, Shown};
 use crate::page::DocPath;
 use crate::policy::{Policy, Rules};
 use crate::reason::{Reason, State};
@@ -45,7 +44,7 @@ pub fn run(
     console: &Console,
 ) -> io::Result<Exit> {
     let refuse = |why: &str| {
-        console.remark(&format!("error: {}\n", Shown::new(why)));
+        console.error(Shown::new(why));
         Ok(Exit::Usage)
     };
     let (mut folder, root, rules) = match place(overrides, env, here) {
@@ -132,27 +131,24 @@ impl Findings {
     }
 
     fn print(&self, format: CheckFormat, root: &Path, here: &Path, console: &Console) -> io::Result<()> {
-        let text = match format {
-            CheckFormat::Json => {
-                let all: Vec<&Finding> = self.all.iter().map(|(finding, _)| finding).collect();
-                escape::in_json(&(serde_json::to_string_pretty(&all).map_err(io::Error::other)? + "\n"))
-            }
+        let mut lines = Lines::new();
+        match format {
+            CheckFormat::Json => lines.json(&self.all.iter().map(|(finding, _)| finding).collect::<Vec<_>>()),
             CheckFormat::Github => {
-                self.all.iter().map(|(finding, _)| github(finding, &seen_from(here, root, &finding.path))).collect()
+                let one = |(finding, _): &(Finding, _)| github(finding, &seen_from(here, root, &finding.path));
+                self.all.iter().map(one).for_each(|line| lines.line(line));
             }
             CheckFormat::Text => {
                 let paint = console.stdout_paint();
-                let one = |(finding, shot): &(Finding, Option<Shot>)| {
-                    located(finding, shot.as_ref(), &seen_from(here, root, &finding.path), paint)
-                };
-                let mut text: String = self.all.iter().map(one).collect();
+                for (finding, shot) in &self.all {
+                    located(&mut lines, finding, shot.as_ref(), &seen_from(here, root, &finding.path), paint);
+                }
                 let (errors, files) = (self.errors(), self.files);
                 let warnings = self.all.len() - errors;
-                text.push_str(&format!("{files} files looked at: {errors} errors, {warnings} warnings\n"));
-                text
+                lines.line(format_args!("{files} files looked at: {errors} errors, {warnings} warnings"));
             }
-        };
-        let _ = console.result(&text)?;
+        }
+        let _ = console.result(&lines)?;
         Ok(())
     }
 }
@@ -169,7 +165,9 @@ pub fn explain(console: &Console, root: &Path, path: &DocPath, rules: &Rules) {
     for (diagnostic, source) in diagnostics(root, path, rules) {
         let finding = of_diagnostic(path, &diagnostic);
         let shot = Shot { source, span: diagnostic.span };
-        console.remark(&located(&finding, Some(&shot), &finding.path, console.stderr_paint()));
+        let mut lines = Lines::new();
+        located(&mut lines, &finding, Some(&shot), &finding.path, console.stderr_paint());
+        console.remark(&lines);
     }
 }
 
@@ -205,7 +203,7 @@ fn seen_from(here: &Path, root: &Path, path: &str) -> String {
         .map_or_else(|_| whole.to_string_lossy().into_owned(), |below| below.to_string_lossy().into_owned())
 }
 
-fn located(finding: &Finding, shot: Option<&Shot>, path: &str, paint: crate::output::Paint) -> String {
+fn located(lines: &mut Lines, finding: &Finding, shot: Option<&Shot>, path: &str, paint: Paint) {
     let severity = if finding.severity == "error" { Severity::Error } else { Severity::Warning };
     match shot {
         Some(shot) => {
@@ -220,19 +218,14 @@ fn located(finding: &Finding, shot: Option<&Shot>, path: &str, paint: crate::out
                 message: &finding.message,
                 suggestion: finding.suggestion.as_deref(),
             };
-            let mut text = caret::render(&located, paint);
-            text.push('\n');
-            text
+            lines.located(&located, paint);
         }
-        None => format!(
-            "{}:{}:{}: {}: {} [{}]\n\n",
-            Shown::new(path),
-            finding.line,
-            finding.column,
-            finding.severity,
-            Shown::new(&finding.message),
-            finding.code
-        ),
+        None => {
+            let Finding { line, column, severity, code, message, .. } = finding;
+            let (path, message) = (Shown::new(path), Shown::new(message));
+            lines.line(format_args!("{path}:{line}:{column}: {severity}: {message} [{code}]"));
+            lines.line("");
+        }
     }
 }
 
@@ -241,7 +234,7 @@ fn github(finding: &Finding, path: &str) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     format!(
-        "::{} file={},line={},col={},title={}::{}\n",
+        "::{} file={},line={},col={},title={}::{}",
         finding.severity,
         property(&Shown::new(path).to_string()),
         finding.line,

@@ -1,43 +1,34 @@
 //! `hubsync config`: the configuration that holds, and where each value comes from. No secret is printed.
 
-use std::io::{self, Write};
-
 use serde_json::{Map, Value, json};
 
-use crate::cli::{self, Exit};
+use crate::cli;
 use crate::config::{ConfigError, Loaded};
-use crate::output::escape;
+use crate::output::Lines;
 
-/// Prints the configuration to `out`.
-///
-/// # Errors
-/// Where `out` can't be written to.
-pub fn run(args: &cli::Config, loaded: &Loaded, out: &mut impl Write) -> io::Result<Exit> {
-    let lines = lines(loaded);
+/// The configuration as it is printed.
+pub fn run(args: &cli::Config, loaded: &Loaded) -> Lines {
+    let (lines, mut out) = (lines(loaded), Lines::new());
     if args.json {
         let entry = |line: Line| (line.key.to_owned(), json!({ "value": line.value, "origin": line.origin }));
         let all: Map<String, Value> = lines.into_iter().map(entry).collect();
-        writeln!(out, "{}", escape::in_json(&serde_json::to_string_pretty(&all)?))?;
-        return Ok(Exit::Ok);
+        out.json(&all);
+        return out;
     }
     let shown: Vec<(String, String)> =
         lines.into_iter().map(|line| (format!("{}: {}", line.key, text(&line.value)), line.origin)).collect();
     let width = shown.iter().map(|(left, _)| left.chars().count()).filter(|width| *width <= 60).max().unwrap_or(0);
     for (left, origin) in shown {
-        writeln!(out, "{left:width$}  # {origin}")?;
+        out.line(format_args!("{left:width$}  # {origin}"));
     }
-    Ok(Exit::Ok)
+    out
 }
 
-/// Prints to `err` what is wrong with a configuration, one error a line. The command ends with [`Exit::Usage`].
-///
-/// # Errors
-/// Where `err` can't be written to.
-pub fn refuse(errors: &[ConfigError], err: &mut impl Write) -> io::Result<Exit> {
-    for error in errors {
-        writeln!(err, "error: {error}")?;
-    }
-    Ok(Exit::Usage)
+/// What is wrong with a configuration, one error a line. The command ends with [`Exit::Usage`](cli::Exit::Usage).
+pub fn refused(errors: &[ConfigError]) -> Lines {
+    let mut lines = Lines::new();
+    errors.iter().for_each(|error| lines.line(format_args!("error: {error}")));
+    lines
 }
 
 struct Line {
@@ -95,9 +86,7 @@ mod tests {
         let mut env: Environment = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         env.insert("HOME".into(), "/home/of-nobody".into());
         let loaded = load(&Overrides::default(), &env, folder.path()).unwrap();
-        let mut out = Vec::new();
-        assert_eq!(run(&cli::Config { json }, &loaded, &mut out).unwrap(), Exit::Ok);
-        String::from_utf8(out).unwrap().replace(folder.path().to_str().unwrap(), "/folder")
+        run(&cli::Config { json }, &loaded).as_str().replace(folder.path().to_str().unwrap(), "/folder")
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::document::{self, Reading};
 use crate::engine::PageReport;
 use crate::engine::change::{HubHealth, HubState, LogEntry, LogEvent};
 use crate::engine::settled::RootHealth;
-use crate::output::{Console, Shown};
+use crate::output::{Console, Lines, Shown};
 use crate::policy::{Policy, Rules};
 use crate::reason::State;
 use crate::sandbox::{self, Faults, Hub, Model, NewPage, SANDBOX_KEY, Settings, SharedHub};
@@ -62,12 +62,12 @@ pub async fn run(console: &Console) -> io::Result<Exit> {
         ended?;
     }
     place.close()?;
-    let _ = console.result("demo over; the folder is removed\n")?;
+    let _ = console.result(&Lines::of("demo over; the folder is removed"))?;
     Ok(Exit::Ok)
 }
 
 fn refused(console: &Console, why: &str) -> Exit {
-    console.remark(&format!("error: {}\n", Shown::new(why)));
+    console.error(Shown::new(why));
     Exit::Usage
 }
 
@@ -139,13 +139,15 @@ fn configure(base: &Path, port: u16) -> Result<Config, String> {
 
 fn greet(console: &Console, root: &Path, port: u16) -> io::Result<()> {
     let folder = Shown::path(root);
-    let _ = console.result(&format!(
-        "folder: {folder}\ndashboard: http://127.0.0.1:{port}/\n\n\
-         The folder is a handbook of Markdown files; the dashboard shows the pages of a hub that lives in this process.\n\
-         Try: edit a file in the folder and watch its page change, for example\n\
-         \x20 echo 'One more line.' >> {folder}/welcome.md\n\
-         Ctrl-C ends the demo and removes the folder.\n\n"
-    ))?;
+    let mut lines = Lines::of(format_args!("folder: {folder}"));
+    lines.line(format_args!("dashboard: http://127.0.0.1:{port}/"));
+    lines.ours(
+        "\nThe folder is a handbook of Markdown files; the dashboard shows the pages of a hub that lives in this process.\n\
+         Try: edit a file in the folder and watch its page change, for example",
+    );
+    lines.line(format_args!("  echo 'One more line.' >> {folder}/welcome.md"));
+    lines.ours("Ctrl-C ends the demo and removes the folder.\n\n");
+    let _ = console.result(&lines)?;
     Ok(())
 }
 
@@ -156,9 +158,9 @@ struct Aloud<'a> {
 }
 
 impl Aloud<'_> {
-    fn say(&self, line: &str) {
+    fn say(&self, line: impl std::fmt::Display) {
         // A reader who has gone is told nothing more; the demo goes on until it is stopped.
-        drop(self.console.result(line));
+        drop(self.console.result(&Lines::of(line)));
     }
 }
 
@@ -169,26 +171,26 @@ impl Telling for Aloud<'_> {
         if let LogEvent::Published { fields, .. } = &entry.event {
             let path = Shown::new(&entry.path);
             let (port, page) = (self.port, &entry.page);
-            self.say(&format!("published {path} ({}) → http://127.0.0.1:{port}/#{page}\n", fields.join(", ")));
+            self.say(format_args!("published {path} ({}) → http://127.0.0.1:{port}/#{page}", fields.join(", ")));
         }
     }
 
     fn stands(&mut self, page: &PageReport) {
         if let (State::Blocked | State::Conflict | State::Drifted, Some(reason)) = (page.state, &page.reason) {
             let path = page.path.to_text();
-            self.say(&format!("{}: {}\n", Shown::new(&path), Shown::new(&reason.message)));
+            self.say(format_args!("{}: {}", Shown::new(&path), Shown::new(&reason.message)));
         }
     }
 
     fn hub(&mut self, health: &HubHealth) {
         if health.state != HubState::Ok {
-            self.say(&format!("the hub: {}\n", Shown::new(health.reason.as_deref().unwrap_or_default())));
+            self.say(format_args!("the hub: {}", Shown::new(health.reason.as_deref().unwrap_or_default())));
         }
     }
 
     fn root(&mut self, health: &RootHealth) {
         if let RootHealth::Missing(why) = health {
-            self.say(&format!("the folder is missing: {}\n", Shown::new(why)));
+            self.say(format_args!("the folder is missing: {}", Shown::new(why)));
         }
     }
 }

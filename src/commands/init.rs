@@ -2,11 +2,12 @@
 //! file, nor to the hub.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::cli::{self, Exit};
 use crate::config::{self, Config, Environment, FILE_NAME, KeySource, Overrides};
+use crate::output::{Lines, Shown};
 
 /// The text that is written, but for the root: the example that documents every key.
 const EXAMPLE: &str = include_str!("../../config.example.yaml");
@@ -14,39 +15,53 @@ const EXAMPLE: &str = include_str!("../../config.example.yaml");
 /// The example's root.
 const EXAMPLE_ROOT: &str = "\nroot: ./handbook\n";
 
+/// Where a line goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// To stdout: what was done, and what to do next.
+    Result,
+    /// To stderr: what is wrong.
+    Remark,
+}
+
 /// Writes the file: the one that `--config` names, else `hubsync.yaml` in `folder`, the current one. Then says what next,
 /// and tests the key if one is configured: `test_key` asks the hub by reading, and answers what the hub said, or why the
-/// key can't be used.
+/// key can't be used. What there is to say is handed to `tell`.
 ///
 /// # Errors
-/// Where `out` or `err` can't be written to.
+/// Those of `tell`.
 pub async fn run(
     args: &cli::Init,
     overrides: &Overrides,
     env: &Environment,
     folder: &Path,
-    (out, err): (&mut impl Write, &mut impl Write),
+    tell: &mut impl FnMut(To, &Lines) -> io::Result<()>,
     test_key: impl AsyncFn(&Config) -> Result<String, String>,
 ) -> io::Result<Exit> {
     let name = overrides.config.as_deref().unwrap_or(Path::new(FILE_NAME));
-    let path = folder.join(name);
+    let (path, shown) = (folder.join(name), Shown::path(name));
     // In the file a relative root is seen from the file; it was typed as seen from here.
     let root = if path.parent() == Some(folder) { args.root.clone() } else { folder.join(&args.root) };
     if let Err(error) = write(&path, &text(&root)) {
         match error.kind() {
-            io::ErrorKind::AlreadyExists => writeln!(err, "{} is already there; it was left as it is", name.display())?,
-            _ => writeln!(err, "{} can't be written: {error}", name.display())?,
+            io::ErrorKind::AlreadyExists => {
+                tell(To::Remark, &Lines::of(format_args!("{shown} is already there; it was left as it is")))?;
+            }
+            _ => tell(To::Remark, &Lines::of(format_args!("{shown} can't be written: {error}")))?,
         }
         return Ok(Exit::Usage);
     }
-    writeln!(out, "wrote {}", name.display())?;
+    tell(To::Result, &Lines::of(format_args!("wrote {shown}")))?;
     let named = Overrides { config: Some(name.to_owned()), flags: Vec::new() };
     let config = match config::load(&named, env, folder) {
         Ok(loaded) => loaded.config,
-        Err(errors) => return super::config::refuse(&errors, err),
+        Err(errors) => {
+            tell(To::Remark, &super::config::refused(&errors))?;
+            return Ok(Exit::Usage);
+        }
     };
-    let exit = key(&config, (out, err), test_key).await?;
-    next(&config, out)?;
+    let exit = key(&config, tell, test_key).await?;
+    tell(To::Result, &next(&config))?;
     Ok(exit)
 }
 
@@ -68,45 +83,54 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 /// Says whether the key works, and what to mend. Reading it blocks, but nothing else runs beside `init`.
 async fn key(
     config: &Config,
-    (out, err): (&mut impl Write, &mut impl Write),
+    tell: &mut impl FnMut(To, &Lines) -> io::Result<()>,
     test_key: impl AsyncFn(&Config) -> Result<String, String>,
 ) -> io::Result<Exit> {
     let source = &config.hub.key;
     if !source.is_configured() {
-        writeln!(out, "no API key yet: set EXEC_API_KEY, or hub.api_key_file or hub.api_key_command in the file")?;
-        return Ok(Exit::Ok);
+        let words = "no API key yet: set EXEC_API_KEY, or hub.api_key_file or hub.api_key_command in the file";
+        return tell(To::Result, &Lines::of(words)).map(|()| Exit::Ok);
     }
     let key = match source.read() {
         Ok(key) => key,
-        Err(error) => {
-            writeln!(err, "error: {error}")?;
-            return Ok(Exit::Usage);
-        }
+        Err(error) => return tell(To::Remark, &Lines::of(format_args!("error: {error}"))).map(|()| Exit::Usage),
     };
     if let Some(warning) = source.warning() {
-        writeln!(err, "warning: {warning}")?;
+        tell(To::Remark, &Lines::of(format_args!("warning: {warning}")))?;
     }
     if !key.looks_live() {
-        writeln!(err, "warning: the API key from {source} does not look like one of Exec (exec_live_…)")?;
+        let words = format_args!("warning: the API key from {source} does not look like one of Exec (exec_live_…)");
+        tell(To::Remark, &Lines::of(words))?;
     }
     match test_key(config).await {
-        Ok(answer) => writeln!(out, "the API key works: {answer}").map(|()| Exit::Ok),
-        Err(why) => writeln!(err, "error: the API key could not be tested: {why}").map(|()| Exit::Usage),
+        Ok(answer) => {
+            let words = Lines::of(format_args!("the API key works: {}", Shown::new(&answer)));
+            tell(To::Result, &words).map(|()| Exit::Ok)
+        }
+        Err(why) => {
+            let words = Lines::of(format_args!("error: the API key could not be tested: {}", Shown::new(&why)));
+            tell(To::Remark, &words).map(|()| Exit::Usage)
+        }
     }
 }
 
-/// Says what to do next.
-fn next(config: &Config, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\nnext:")?;
+/// What to do next.
+fn next(config: &Config) -> Lines {
+    let mut lines = Lines::new();
+    lines.ours("\nnext:");
     if !config.root.is_dir() {
-        writeln!(out, "  make the folder {}, or name another root in the file", config.root.display())?;
+        let root = Shown::path(&config.root);
+        lines.line(format_args!("  make the folder {root}, or name another root in the file"));
     }
     if config.hub.key == KeySource::Nowhere {
-        writeln!(out, "  export EXEC_API_KEY=…     the key of your workspace")?;
+        lines.ours("  export EXEC_API_KEY=…     the key of your workspace");
     }
-    writeln!(out, "  hubsync check             look for mistakes, offline")?;
-    writeln!(out, "  hubsync sync --dry-run    what would be sent")?;
-    writeln!(out, "  hubsync run               publish what is saved, until stopped")
+    lines.ours(
+        "  hubsync check             look for mistakes, offline\n\
+        \x20 hubsync sync --dry-run    what would be sent\n\
+        \x20 hubsync run               publish what is saved, until stopped",
+    );
+    lines
 }
 
 #[cfg(test)]
@@ -121,13 +145,16 @@ mod tests {
         env.insert("HOME".into(), "/home/of-nobody".into());
         let args = cli::Init { root: root.into() };
         let answer = answer.map(str::to_owned).map_err(str::to_owned);
-        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut said = String::new();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let test_key = async |_: &Config| answer.clone();
         let overrides = Overrides::default();
-        let work = run(&args, &overrides, &env, folder, (&mut out, &mut err), test_key);
-        let exit = runtime.block_on(work).unwrap();
-        (exit, String::from_utf8([out, err].concat()).unwrap())
+        let mut tell = |_, lines: &Lines| {
+            said.push_str(lines.as_str());
+            Ok(())
+        };
+        let exit = runtime.block_on(run(&args, &overrides, &env, folder, &mut tell, test_key)).unwrap();
+        (exit, said)
     }
 
     #[test]
@@ -176,10 +203,10 @@ mod tests {
         let env = Environment::from([("HOME".to_owned(), "/home/of-nobody".to_owned())]);
         let overrides = Overrides { config: Some("etc/kb.yaml".into()), flags: Vec::new() };
         let args = cli::Init { root: "docs".into() };
-        let (mut out, mut err) = (Vec::new(), Vec::new());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let test_key = async |_: &Config| Ok(String::new());
-        let work = run(&args, &overrides, &env, folder.path(), (&mut out, &mut err), test_key);
+        let mut tell = |_, _: &Lines| Ok(());
+        let work = run(&args, &overrides, &env, folder.path(), &mut tell, test_key);
         assert_eq!(runtime.block_on(work).unwrap(), Exit::Ok);
         let config = config::load(&overrides, &env, folder.path()).unwrap().config;
         assert_eq!(config.root, folder.path().join("docs"));

@@ -68,7 +68,7 @@ impl Unopened {
             Self::Unusable(why) => (why, Exit::Usage),
             Self::Later(why) => (why, Exit::Later),
         };
-        console.remark(&format!("error: {}\n", Shown::new(why)));
+        console.error(Shown::new(why));
         exit
     }
 }
@@ -94,7 +94,7 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, Unopened> {
     let clock = Clock::start();
     let key = config.hub.key.read().map_err(|error| error.to_string())?;
     if let Some(warning) = config.hub.key.warning() {
-        console.remark(&format!("warning: {}\n", Shown::new(&warning)));
+        console.warning(Shown::new(&warning));
     }
     let mut lock = Lock::take(&config.state)?;
     if config.root.is_dir() {
@@ -104,11 +104,8 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, Unopened> {
     let mut hold_ms = 0;
     if let Was::MovedAside(aside) = &opened.was {
         hold_ms = DAMAGED_MS;
-        let aside = aside.to_string_lossy();
-        console.remark(&format!(
-            "warning: the state was damaged; it is now {}, and every page is met again\n",
-            Shown::new(&aside)
-        ));
+        let aside = Shown::path(aside);
+        console.warning(format_args!("the state was damaged; it is now {aside}, and every page is met again"));
     }
     let mut store = opened.store;
     let mut loaded = store.load()?;
@@ -121,10 +118,10 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, Unopened> {
     let files = store.files()?;
     let mut ledger = Ledger::open(config.ledger_path(), hub, limits(config), clock.now().wall)?;
     if let Was::MovedAside(aside) = ledger.was() {
-        let aside = aside.to_string_lossy();
-        console.remark(&format!(
-            "warning: the ledger of requests was damaged; it is now {}. What was spent today is not known: nothing is sent for a minute, and then a twentieth of the day's requests an hour\n",
-            Shown::new(&aside)
+        let aside = Shown::path(aside);
+        console.warning(format_args!(
+            "the ledger of requests was damaged; it is now {aside}. What was spent today is not known: nothing is sent for a \
+             minute, and then a twentieth of the day's requests an hour"
         ));
     }
     ledger.set_timeout(i64::try_from(duration::millis(config.hub.timeout)).unwrap_or(i64::MAX));

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::cli::Exit;
 use crate::daemon::signals::Signals;
-use crate::output::{Console, Shown};
+use crate::output::{Console, Lines};
 use crate::sandbox::{self, Options};
 
 /// Serves until asked to stop.
@@ -16,10 +16,16 @@ pub async fn run(options: Options, console: &Console) -> io::Result<Exit> {
     let stopped = async {
         signals.stop().await;
     };
-    match sandbox::run(options, stopped).await {
+    let ready = |lines: &[String]| {
+        let mut shown = Lines::new();
+        lines.iter().for_each(|line| shown.line(line));
+        // Whoever closed our stdout does not want to know; the hub is there all the same.
+        drop(console.result(&shown));
+    };
+    match sandbox::run(options, ready, stopped).await {
         Ok(()) => Ok(Exit::Ok),
         Err(error) => {
-            console.remark(&format!("error: {}\n", Shown::new(&error.to_string())));
+            console.error(error);
             Ok(Exit::Usage)
         }
     }

@@ -26,7 +26,7 @@ use crate::state::usage::HubKey;
 /// Where stdout can't be written to.
 pub fn run(args: &cli::Status, config: &Config, console: &Console) -> io::Result<Exit> {
     let refuse = |why: &str| {
-        console.remark(&format!("error: {}\n", Shown::new(why)));
+        console.error(Shown::new(why));
         Ok(Exit::Usage)
     };
     let clock = Clock::start();

@@ -18,7 +18,7 @@ use crate::engine::{Mode, PageReport, Summary, Writes};
 use crate::local::Quiet;
 use crate::local::folder::{Folder, Round};
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
-use crate::output::{Console, Progress, ProgressMode, Shown, Tally, Waiting};
+use crate::output::{Console, Lines, Progress, ProgressMode, Shown, Tally, Waiting};
 use crate::page::{Now, Wall};
 use crate::reason::{Code, State};
 use crate::state::usage::HubKey;
@@ -40,7 +40,7 @@ pub async fn run(
     progress: ProgressMode,
 ) -> io::Result<Exit> {
     let refuse = |why: &str| {
-        console.remark(&format!("error: {}\n", Shown::new(why)));
+        console.error(Shown::new(why));
         Ok(Exit::Usage)
     };
     let scope = match opening::scope(&config.root, folder, &args.paths) {
@@ -139,7 +139,7 @@ fn tell(
     let strict = if args.strict { Strictness::Strict } else { Strictness::Lenient };
     let report = report::of(config, summary, Some(hub), DaemonReport::default(), now);
     if let RootHealth::Missing(why) = &report.summary.root {
-        console.remark(&format!("error: {}\n", Shown::new(why)));
+        console.error(Shown::new(why));
     }
     if args.json {
         let _ = console.result(&report.json(run))?;
@@ -159,15 +159,15 @@ fn tell(
 struct Told<'a> {
     console: &'a Console,
     progress: Progress,
-    lines: Lines,
+    publishes: Publishes,
     last: Option<Instant>,
 }
 
 /// Whether each publish is told in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lines {
-    Each,
-    None,
+enum Publishes {
+    Told,
+    Untold,
 }
 
 /// The bar is drawn at most so often.
@@ -175,15 +175,15 @@ const REDRAW: Duration = Duration::from_millis(100);
 
 impl<'a> Told<'a> {
     fn new(args: &cli::Sync, console: &'a Console, progress: ProgressMode) -> Self {
-        let lines = if args.json { Lines::None } else { Lines::Each };
-        Self { console, progress: Progress::new(progress, console.stderr_paint()), lines, last: None }
+        let publishes = if args.json { Publishes::Untold } else { Publishes::Told };
+        Self { console, progress: Progress::new(progress, console.stderr_paint()), publishes, last: None }
     }
 }
 
 impl Watcher for Told<'_> {
     fn changed(&mut self, driver: &mut Driver) {
         for entry in driver.take_done() {
-            if self.lines == Lines::Each
+            if self.publishes == Publishes::Told
                 && let Some(line) = line(&entry)
             {
                 // A reader who has gone is told nothing more; the round goes on all the same.
@@ -217,17 +217,17 @@ impl Watcher for Told<'_> {
 }
 
 /// One line for what was done to the hub; nothing is said of what was only found equal.
-pub fn line(entry: &LogEntry) -> Option<String> {
+fn line(entry: &LogEntry) -> Option<Lines> {
     let path = Shown::new(&entry.path);
     match &entry.event {
         LogEvent::Published { fields, version } => {
             let version = version.map(|version| format!(", version {version}")).unwrap_or_default();
-            Some(format!("published {path} ({}{version})\n", fields.join(", ")))
+            Some(Lines::of(format_args!("published {path} ({}{version})", fields.join(", "))))
         }
-        LogEvent::Raced { version } => Some(format!(
-            "warning: {path}: somebody published between our look and our write; it is in the hub's history before version {version}\n"
-        )),
-        LogEvent::Archived => Some(format!("archived {path}\n")),
+        LogEvent::Raced { version } => Some(Lines::of(format_args!(
+            "warning: {path}: somebody published between our look and our write; it is in the hub's history before version {version}"
+        ))),
+        LogEvent::Archived => Some(Lines::of(format_args!("archived {path}"))),
         LogEvent::Adopted => None,
     }
 }

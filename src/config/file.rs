@@ -15,17 +15,35 @@ pub(super) fn settings(text: &str, shown: &Path) -> (Settings, Vec<ConfigError>)
     let mut reader = Reader { shown, settings: Settings::new(), errors: Vec::new() };
     let (text, keys) = credential::blot(text);
     for position in keys {
-        reader.wrong(position, "an API key does not belong in this file", Some(KEY_ELSEWHERE.to_owned()));
+        reader.wrong(position, A_KEY, Some(KEY_ELSEWHERE.to_owned()));
     }
     match yaml::parse(&text) {
         Ok(None) => {}
-        Ok(Some(Node { value: Value::Map(entries), .. })) => reader.section(None, entries),
-        Ok(Some(node)) => {
-            reader.wrong(node.position, "the file must hold keys with values", Some("root: ./handbook".into()))
-        }
+        Ok(Some(node)) => match (hidden_key(&node), node.value) {
+            (Some(position), _) => reader.wrong(position, A_KEY, Some(KEY_ELSEWHERE.to_owned())),
+            (None, Value::Map(entries)) => reader.section(None, entries),
+            (None, _) => {
+                reader.wrong(node.position, "the file must hold keys with values", Some("root: ./handbook".into()));
+            }
+        },
         Err(error) => reader.wrong(error.position, &error.message, None),
     }
     (reader.settings, reader.errors)
+}
+
+/// What is wrong with a key here.
+const A_KEY: &str = "an API key does not belong in this file";
+
+/// The first place where escapes or folded lines come to be a key, which the text as it is written does not show. Nothing
+/// else of such a file is told, as any message could repeat it.
+fn hidden_key(node: &Node) -> Option<Position> {
+    match &node.value {
+        Value::Plain(text) | Value::Quoted(text) => credential::holds_key(text).then_some(node.position),
+        Value::List(items) => items.iter().find_map(hidden_key),
+        Value::Map(entries) => entries.iter().find_map(|entry| {
+            if credential::holds_key(&entry.key) { Some(entry.position) } else { hidden_key(&entry.value) }
+        }),
+    }
 }
 
 /// What to do with a key instead of writing it down.

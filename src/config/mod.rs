@@ -24,6 +24,7 @@ mod hub_url;
 mod keys;
 mod origin;
 mod resolve;
+pub mod secrecy;
 mod show;
 mod value;
 mod yaml;
@@ -33,7 +34,7 @@ pub use discover::{FILE_NAME, current_folder};
 pub use environment::{Environment, of_process as environment_of_process, variable_of};
 pub use hub_url::HubUrl;
 pub use origin::{ConfigError, Origin};
-pub use resolve::{Flag, Loaded, Overrides, load};
+pub use resolve::{Flag, Loaded, Overrides, load, of_text};
 pub use show::Shown;
 pub use yaml::Position;
 

@@ -65,6 +65,24 @@ impl Loaded {
 /// Everything that is wrong, in the order of the file; a command prints them and exits with 2.
 pub fn load(overrides: &Overrides, env: &Environment, folder: &Path) -> Result<Loaded, Vec<ConfigError>> {
     let found = discover::file(overrides.config.as_deref(), env, folder).map_err(|error| vec![error])?;
+    resolve(found, &overrides.flags, env, folder)
+}
+
+/// The same for a text that is at hand: what [`load`] would make of it if it were the file `file`, an absolute path.
+///
+/// # Errors
+/// As [`load`].
+pub fn of_text(text: &str, file: &Path, env: &Environment) -> Result<Loaded, Vec<ConfigError>> {
+    let found = discover::Found { path: file.to_owned(), shown: file.to_owned(), text: text.to_owned() };
+    resolve(Some(found), &[], env, file.parent().unwrap_or(file))
+}
+
+fn resolve(
+    found: Option<discover::Found>,
+    flags: &[Flag],
+    env: &Environment,
+    folder: &Path,
+) -> Result<Loaded, Vec<ConfigError>> {
     let (mut settings, mut errors) = match &found {
         Some(found) => file::settings(&found.text, &found.shown),
         None => (Settings::new(), Vec::new()),
@@ -72,7 +90,7 @@ pub fn load(overrides: &Overrides, env: &Environment, folder: &Path) -> Result<L
     let (by_environment, wrong) = environment::settings(env);
     settings.extend(by_environment);
     errors.extend(wrong);
-    for flag in &overrides.flags {
+    for flag in flags {
         match keys::find(flag.key).map(|(key, shape)| (key, environment::node(&flag.value, shape))) {
             Some((key, Ok(node))) => drop(settings.insert(key, Setting { node, origin: Origin::Flag(flag.name) })),
             Some((key, Err(why))) => errors.push(ConfigError::new(Origin::Flag(flag.name), why).about(key)),

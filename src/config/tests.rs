@@ -269,6 +269,19 @@ fn a_key_in_the_file_is_refused_and_never_repeated() {
 }
 
 #[test]
+fn a_key_that_only_escapes_or_folded_lines_make_is_refused_too() {
+    for text in [
+        "hub:\n  api_key_command: [echo, \"exec\\x5flive_0123456789\"]\n",
+        "hub:\n  api_key_command:\n    - \"exec_live_\\\n      0123456789\"\n",
+        "\"exec\\x5flive_0123456789\": x\n",
+    ] {
+        let errors = of_text(text, Path::new("/etc/hubsync.yaml"), &Environment::from([("HOME".into(), "/h".into())]));
+        let told = errors.unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert!(told.contains("an API key does not belong in this file") && !told.contains("0123456789"), "{told}");
+    }
+}
+
+#[test]
 fn neither_a_password_nor_a_key_is_repeated_from_an_address_or_variable() {
     let file = Place::with("hub:\n  url: https://me:zzsecretzz@api.exec.com\n");
     let variables = Place::empty()

@@ -1,6 +1,5 @@
-//! Where the log goes: pretty on a terminal, fields in the journal under systemd, else one JSON object a line; on stderr.
-
-use std::io::IsTerminal as _;
+//! Where the log goes: pretty on a terminal, fields in the journal under systemd, else one JSON object a line; on stderr. How
+//! loud it is says the command line alone: `RUST_LOG` is not read, and no library gets a word in.
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -10,6 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::LogFormat;
 use crate::output::Paint;
+use crate::output::log::{self, EventWriter, Form};
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,23 +36,25 @@ pub fn start(format: LogFormat, loudness: Loudness, usual: Level, paint: Paint) 
     let targets = loudness.targets(usual);
     let format = match format {
         LogFormat::Auto if std::env::var_os("JOURNAL_STREAM").is_some() => LogFormat::Journald,
-        LogFormat::Auto if std::io::stderr().is_terminal() => LogFormat::Pretty,
+        LogFormat::Auto if log::is_on_terminal() => LogFormat::Pretty,
         LogFormat::Auto => LogFormat::Json,
         chosen => chosen,
     };
     let pretty = || {
         tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
+            .with_writer(move || EventWriter::new(Form::Pretty(paint)))
             .with_target(false)
             .with_ansi(paint == Paint::Coloured)
             .compact()
     };
-    let json = || tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+    let json = || {
+        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true);
+        layer.with_writer(|| EventWriter::new(Form::Json))
+    };
     // A second start is a test's; the first log goes on.
     let started = match format {
         LogFormat::Pretty => registry().with(pretty().with_filter(targets)).try_init(),
-        #[cfg(target_os = "linux")]
-        LogFormat::Journald => match tracing_journald::layer() {
+        LogFormat::Journald => match log::Journal::connect() {
             Ok(journal) => registry().with(journal.with_filter(targets)).try_init(),
             Err(_) => registry().with(json().with_filter(targets)).try_init(),
         },

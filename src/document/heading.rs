@@ -54,8 +54,13 @@ pub(super) fn without_title(body: &str, title: &str) -> String {
         return body.to_owned();
     }
     let rest = &body[span.end..];
-    let blank = rest.split_inclusive('\n').take_while(|line| line.trim().is_empty()).map(str::len).sum::<usize>();
+    let blank = rest.split_inclusive('\n').take_while(|line| is_blank(line)).map(str::len).sum::<usize>();
     [&body[..span.start], &rest[blank..]].concat()
+}
+
+/// A line of nothing but blanks, as Markdown means it: one with a no-break space or another mark that can't be seen is text.
+fn is_blank(line: &str) -> bool {
+    line.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// Equal after trimming, in NFC.
@@ -149,6 +154,8 @@ mod tests {
             ("x\n\n# T\n", "x\n\n# T\n"),
             ("<!-- c -->\n\n# T\n", "<!-- c -->\n\n# T\n"),
             ("[a]: b\n\n# T\n", "[a]: b\n\n# T\n"),
+            ("# T\n\u{a0}\n\nx\n", "\u{a0}\n\nx\n"),
+            ("# T\n\n\u{2028}\nx\n", "\u{2028}\nx\n"),
             ("> # T\n", "> # T\n"),
             ("# T\n\n# T\n", "# T\n"),
         ];

@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::api::{self, Call, Method, Workspace};
 use super::response::{self, Headers};
+use super::veil::Veil;
 use crate::document::MAX_BYTES;
 use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
 use crate::page::Now;
@@ -134,22 +135,6 @@ struct Raw {
     _long: Option<OwnedSemaphorePermit>,
 }
 
-impl Raw {
-    /// A hub, or what stands in for it, may repeat the key in its words ("invalid key exec_live_…"): nobody else shall read
-    /// them. A success is left as it is, its texts go nowhere but into pages.
-    fn without(mut self, key: &str) -> Self {
-        let hide = |text: &mut String| *text = text.replace(key, "***");
-        if key.is_empty() {
-            return self;
-        }
-        self.headers.location.iter_mut().chain(&mut self.headers.content_type).for_each(hide);
-        if !(200..300).contains(&self.status) {
-            self.body = String::from_utf8_lossy(&self.body).replace(key, "***").into_bytes();
-        }
-        self
-    }
-}
-
 impl Client {
     /// Sets up a connection; nothing is sent yet. Installs the process's TLS provider if there is none.
     pub fn new(options: &ClientOptions) -> Result<Self, ClientError> {
@@ -206,7 +191,8 @@ impl Client {
         let ended = clock();
         match raw {
             Ok(raw) => {
-                let body = response::read(request, raw.status, &raw.headers, &raw.body, ended.wall);
+                let mut body = response::read(request, raw.status, &raw.headers, &raw.body, ended.wall);
+                Veil::of(key).over_answer(&mut body);
                 answer(raw.headers.date.as_deref().and_then(response::http_date), body, ended)
             }
             Err(body) => answer(None, body, ended),
@@ -218,7 +204,19 @@ impl Client {
         let call = Call { method: Method::Get, path: "/workspace".to_owned(), query: Vec::new(), body: None };
         let found = self.exchange(key, &call, LIST_CAP).await;
         let read = found.and_then(|raw| response::read_workspace(raw.status, &raw.headers, &raw.body));
-        read.map_err(WorkspaceError::from)
+        let veil = Veil::of(key);
+        match read {
+            Ok(mut workspace) => {
+                for text in [&mut workspace.id, &mut workspace.name, &mut workspace.url_slug] {
+                    veil.over(text);
+                }
+                Ok(workspace)
+            }
+            Err(mut body) => {
+                veil.over_answer(&mut body);
+                Err(body.into())
+            }
+        }
     }
 
     /// One request on the wire; a success is read up to `cap` bytes. The error is what the failure means.
@@ -241,7 +239,7 @@ impl Client {
         } else {
             (self.refusal(response).await?, None)
         };
-        Ok(Raw { status, headers, body, _long: long }.without(key))
+        Ok(Raw { status, headers, body, _long: long })
     }
 
     /// The body of a success, whole.

@@ -187,30 +187,54 @@ mod tests {
         assert!(Root::open(&link).unwrap_err().0.contains("is not there"));
     }
 
-    #[test]
-    fn a_link_that_is_swapped_all_the_time_never_shows_what_lies_outside() {
+    /// Reads `path` while the link `name` is swapped between what lies inside and what lies outside, until both sides came up
+    /// so often that a look which is older than the reading would have shown.
+    fn swapped(name: &str, targets: [&str; 2], path: &str) {
         let dir = tempfile::tempdir().unwrap();
         let inside = dir.path().join("root");
-        fs::create_dir(&inside).unwrap();
-        fs::write(dir.path().join("secret.md"), "secret").unwrap();
-        fs::write(inside.join("good.md"), "good").unwrap();
+        for (folder, text) in [(inside.join("in"), "good"), (dir.path().join("out"), "secret")] {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("x.md"), text).unwrap();
+        }
+        symlink(targets[0], inside.join(name)).unwrap();
         let root = Root::open(&inside).unwrap();
         let stop = std::sync::atomic::AtomicBool::new(false);
+        let (mut good, mut refused) = (0, 0);
         std::thread::scope(|scope| {
-            scope.spawn(|| {
+            let swapper = scope.spawn(|| {
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    for target in ["../secret.md", "good.md"] {
+                    for target in targets {
                         symlink(target, inside.join("tmp")).unwrap();
-                        fs::rename(inside.join("tmp"), inside.join("x.md")).unwrap();
+                        fs::rename(inside.join("tmp"), inside.join(name)).unwrap();
                     }
                 }
             });
-            for _ in 0..2_000 {
-                if let Ok(text) = text(&root, "x.md") {
-                    assert_eq!(text, "good");
+            let mut seen = Ok(());
+            for _ in 0..400_000 {
+                match text(&root, path) {
+                    Ok(text) if text != "good" => seen = Err(text),
+                    Ok(_) => good += 1,
+                    Err(_) => refused += 1,
+                }
+                if seen.is_err() || (good >= 3_000 && refused >= 3_000) {
+                    break;
                 }
             }
+            // What is asserted must not keep the swapper going.
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            swapper.join().unwrap();
+            assert_eq!(seen, Ok(()));
         });
+        assert!(good > 0 && refused > 0, "{good} read, {refused} refused: nothing was swapped meanwhile");
+    }
+
+    #[test]
+    fn a_link_that_is_swapped_all_the_time_never_shows_what_lies_outside() {
+        swapped("x.md", ["in/x.md", "../out/x.md"], "x.md");
+    }
+
+    #[test]
+    fn a_folder_that_is_swapped_all_the_time_never_shows_what_lies_outside() {
+        swapped("folder", ["in", "../out"], "folder/x.md");
     }
 }

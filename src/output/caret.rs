@@ -3,7 +3,7 @@
 //! [`render`] takes what a diagnostic knows (path, position, message, suggestion) and the text of the file, and gives what a
 //! compiler would print. Every piece of foreign text is escaped, the line of the file too, and the caret stays under its place
 //! although escapes are longer than what they stand for. Only the neighbourhood of the place is shown of a very long line. It
-//! reads no file and never fails: a position outside the text is moved to its end. `commands` call it.
+//! reads no file and never fails: a position outside the text is moved to its end. [`Lines`](super::Lines) call it.
 
 use std::ops::Range;
 
@@ -48,8 +48,7 @@ pub struct Located<'a> {
 }
 
 /// The message as people read it, several lines without an end of line after the last.
-#[must_use]
-pub fn render(located: &Located<'_>, paint: Paint) -> String {
+pub(super) fn render(located: &Located<'_>, paint: Paint) -> String {
     let level = match located.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,

@@ -1,7 +1,7 @@
 //! One type for all foreign text, so that a title can not move the cursor, forge a line of the log or hide half of itself.
 //!
-//! [`Shown`] wraps whatever we did not write ourselves (titles, file names, names of folders, the hub's messages) and is the
-//! only way such text is put on a terminal, into a log or into an error. It promises one line of at most [`LONGEST`]
+//! [`Shown`] wraps whatever we did not write ourselves (titles, file names, names of folders, the hub's messages). Where it is
+//! forgotten, [`Lines`](super::Lines) and [`log`](super::log) escape the whole line. It promises one line of at most [`LONGEST`]
 //! characters (an escaped one counts as one), without a control character and without one that is invisible or turns the
 //! direction of writing. Anyone may call it.
 
@@ -62,9 +62,39 @@ pub(super) fn push(shown: &mut String, character: char) {
     }
 }
 
+/// The text, all of it escaped, whatever its length.
+pub(super) fn whole(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|character| push(&mut out, character));
+    out
+}
+
+/// The text, escaped but for its colours: for what our own formatters have styled.
+pub(super) fn but_colours(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let colour = colour_length(rest);
+        if colour > 0 {
+            out.push_str(&rest[..colour]);
+            rest = &rest[colour..];
+        } else {
+            push(&mut out, character);
+            rest = &rest[character.len_utf8()..];
+        }
+    }
+    out
+}
+
+/// How many bytes a colour (`ESC [ digits m`) takes that `text` begins with.
+fn colour_length(text: &str) -> usize {
+    let Some(code) = text.strip_prefix("\u{1b}[") else { return 0 };
+    let digits = code.bytes().take_while(|b| b.is_ascii_digit() || *b == b';').count();
+    if code[digits..].starts_with('m') { 2 + digits + 1 } else { 0 }
+}
+
 /// Finished JSON in which nothing is left raw that a terminal could act on: it parses to the same value.
-#[must_use]
-pub fn in_json(json: &str) -> String {
+pub(super) fn in_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {
         // What is raw in finished JSON below 0x20 is its own white space.
@@ -97,7 +127,7 @@ pub(super) fn must_escape(character: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use proptest::prelude::*;
@@ -144,7 +174,7 @@ mod tests {
     }
 
     /// Characters that matter here come up often, next to any others.
-    fn hostile_text() -> impl Strategy<Value = String> {
+    pub fn hostile_text() -> impl Strategy<Value = String> {
         let nasty = prop_oneof![
             any::<char>(),
             (0_u32..0xa0).prop_map(|code| char::from_u32(code).unwrap()),
@@ -154,6 +184,13 @@ mod tests {
             Just('\u{e0041}'),
         ];
         proptest::collection::vec(nasty, 0..700).prop_map(|characters| characters.into_iter().collect())
+    }
+
+    #[test]
+    fn colours_are_all_that_is_left_of_what_was_styled() {
+        let styled = "\u{1b}[1;31mx\u{1b}[0m\u{1b}[2J\u{1b}[3\u{9b}1m\n";
+        assert_eq!(but_colours(styled), "\u{1b}[1;31mx\u{1b}[0m\\u{1b}[2J\\u{1b}[3\\u{9b}1m\\n");
+        assert_eq!(whole("\u{1b}[0mx\n"), "\\u{1b}[0mx\\n");
     }
 
     #[test]

@@ -2,13 +2,15 @@
 //!
 //! [`Console`] writes results to stdout and everything else to stderr. Colour is dropped where it is not wanted (`--color never`,
 //! `NO_COLOR`, a pipe, a dumb terminal), so callers style without asking. A reader who closes the pipe is no error: the caller
-//! gets [`Delivery::ReaderGone`] and stops. Text of others passes through [`Shown`](super::Shown) first; styling is ours alone.
+//! gets [`Delivery::ReaderGone`] and stops. Only [`Lines`] are written, so text of others is escaped; styling is ours alone.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
 use anstream::{AutoStream, ColorChoice};
+
+use super::lines::Lines;
 
 /// What `--color` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,22 +120,30 @@ impl Console {
         paint_of(self.stderr().current_choice())
     }
 
-    /// Writes a result to stdout, as it is given: the caller ends its lines.
+    /// Writes a result to stdout.
     ///
     /// # Errors
     /// What the stream answers, but for a closed pipe.
-    pub fn result(&self, text: &str) -> io::Result<Delivery> {
-        deliver(&mut self.stdout(), text)
+    pub fn result(&self, lines: &Lines) -> io::Result<Delivery> {
+        deliver(&mut self.stdout(), lines.as_str())
     }
 
     /// Writes a remark to stderr. Where even that fails there is nobody left to tell, so nothing is said.
-    pub fn remark(&self, text: &str) {
-        drop(deliver(&mut self.stderr(), text));
+    pub fn remark(&self, lines: &Lines) {
+        drop(deliver(&mut self.stderr(), lines.as_str()));
     }
 
-    /// Stdout itself, for those who write by [`Write`]; they pass what they got to [`Delivery::of`].
-    #[must_use]
-    pub fn stdout(&self) -> AutoStream<io::Stdout> {
+    /// Says on stderr why a command can't go on.
+    pub fn error(&self, why: impl fmt::Display) {
+        self.remark(&Lines::of(format_args!("error: {why}")));
+    }
+
+    /// Says on stderr what a person should know although the command goes on.
+    pub fn warning(&self, what: impl fmt::Display) {
+        self.remark(&Lines::of(format_args!("warning: {what}")));
+    }
+
+    fn stdout(self) -> AutoStream<io::Stdout> {
         AutoStream::new(io::stdout(), self.colour.into())
     }
 

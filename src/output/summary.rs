@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::engine::change::{HubHealth, HubState};
 use crate::engine::settled::RootHealth;
 use crate::engine::{Counts, MOSTLY_ABSENT, PageReport, ShutWhy, StillLive, Summary};
-use crate::output::escape::{self, Shown};
+use crate::output::{Lines, Shown};
 use crate::page::Wall;
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::step::RemoteDraft;
@@ -161,8 +161,8 @@ pub enum Run {
 }
 
 impl Report {
-    /// The contract's JSON, with a line end.
-    pub fn json(&self, run: Run) -> String {
+    /// The contract's JSON.
+    pub fn json(&self, run: Run) -> Lines {
         let (root_state, root_reason) = self.root_state();
         let json = Json {
             schema: 1,
@@ -180,10 +180,9 @@ impl Report {
             requests: (run != Run::None).then_some(&self.summary.requests),
             plan: (run == Run::DryRun).then(|| self.plan()),
         };
-        // Plain data under our own names: it has no way to fail.
-        let mut text = serde_json::to_string_pretty(&json).unwrap_or_default();
-        text.push('\n');
-        escape::in_json(&text)
+        let mut lines = Lines::new();
+        lines.json(&json);
+        lines
     }
 
     fn plan(&self) -> Vec<PlanJson<'_>> {
@@ -245,8 +244,8 @@ impl Report {
     }
 
     /// Lines for people: the hub and the root where something is wrong with them, pages that want something, counts.
-    pub fn text(&self, run: Run, listing: Listing) -> String {
-        let mut out = String::new();
+    pub fn text(&self, run: Run, listing: Listing) -> Lines {
+        let mut out = Lines::new();
         self.write_hub(&mut out);
         if run == Run::DryRun {
             self.write_plan(&mut out);
@@ -263,7 +262,7 @@ impl Report {
         out
     }
 
-    fn write_hub(&self, out: &mut String) {
+    fn write_hub(&self, out: &mut Lines) {
         if self.hub.state != HubState::Ok {
             let until = self.hub.until.map(|at| format!(" until {}", at.to_rfc3339())).unwrap_or_default();
             let why = self.hub.reason.as_deref().unwrap_or("no reason given");
@@ -273,25 +272,25 @@ impl Report {
                 HubState::Unreachable => "unreachable",
                 HubState::Unauthorized => "unauthorized",
             };
-            line(out, format_args!("hub {word}{until}: {}", Shown::new(why)));
+            out.line(format_args!("hub {word}{until}: {}", Shown::new(why)));
         }
         if let (state @ ("missing" | "changed"), Some(why)) = self.root_state() {
-            line(out, format_args!("root {state}: {}: {}", Shown::new(&self.root), Shown::new(&why)));
+            out.line(format_args!("root {state}: {}: {}", Shown::new(&self.root), Shown::new(&why)));
         }
     }
 
-    fn write_plan(&self, out: &mut String) {
+    fn write_plan(&self, out: &mut Lines) {
         for planned in self.plan() {
             let replaces = match planned.replaces_title {
                 Some(title) => format!("  (now \"{}\")", Shown::new(title)),
                 None => String::new(),
             };
             let fields = planned.fields.join(", ");
-            line(out, format_args!("would publish  {}: {fields}{replaces}", Shown::new(&planned.path)));
+            out.line(format_args!("would publish  {}: {fields}{replaces}", Shown::new(&planned.path)));
         }
     }
 
-    fn write_counts(&self, out: &mut String) {
+    fn write_counts(&self, out: &mut Lines) {
         let c = &self.summary.counts;
         let all = [
             (c.in_step, "in step"),
@@ -305,30 +304,27 @@ impl Report {
         ];
         let some: Vec<String> = all.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
         let words = if some.is_empty() { "no documents".to_owned() } else { some.join(", ") };
-        line(out, format_args!("{words}"));
+        out.line(format_args!("{words}"));
     }
 
-    fn write_budget(&self, out: &mut String, run: Run) {
+    fn write_budget(&self, out: &mut Lines, run: Run) {
         if run != Run::None {
             let requests: Vec<String> =
                 self.summary.requests.iter().map(|(method, n)| format!("{n} {method}")).collect();
             let words = if requests.is_empty() { "none".to_owned() } else { requests.join(", ") };
-            line(out, format_args!("requests: {words}"));
+            out.line(format_args!("requests: {words}"));
         } else {
             let Budget { minute, day, .. } = &self.budget;
-            line(
-                out,
-                format_args!(
-                    "requests: {} of {} this minute, {} of {} today",
-                    minute.used, minute.limit, day.used, day.limit
-                ),
-            );
+            out.line(format_args!(
+                "requests: {} of {} this minute, {} of {} today",
+                minute.used, minute.limit, day.used, day.limit
+            ));
         }
         if let Some(at) = &self.budget.next_free_at {
-            line(out, format_args!("the next request may go at {at}"));
+            out.line(format_args!("the next request may go at {at}"));
         }
         if let Some(at) = &self.budget.eta {
-            line(out, format_args!("what is pending will be done by {at}"));
+            out.line(format_args!("what is pending will be done by {at}"));
         }
     }
 }
@@ -350,7 +346,7 @@ fn page_json(page: &PageReport) -> PageJson<'_> {
 }
 
 /// One page as a person reads it: `path:line:column: state: why [code]`.
-fn write_page(out: &mut String, page: &PageReport) {
+fn write_page(out: &mut Lines, page: &PageReport) {
     let state = match page.state {
         State::InStep => "in step",
         State::Pending => "pending",
@@ -379,16 +375,11 @@ fn write_page(out: &mut String, page: &PageReport) {
         }
         _ => String::new(),
     };
-    line(out, format_args!("{place}: {state}{why}{next}"));
+    out.line(format_args!("{place}: {state}{why}{next}"));
     if page.still_live == StillLive::Yes {
-        line(out, format_args!("{place}: the document is a draft, its page stays live; edits go to the page's draft"));
+        out.line(format_args!("{place}: the document is a draft, its page stays live; edits go to the page's draft"));
     }
     if page.draft == RemoteDraft::There && page.state == State::InStep {
-        line(out, format_args!("{place}: somebody's unpublished draft lies on the page"));
+        out.line(format_args!("{place}: somebody's unpublished draft lies on the page"));
     }
-}
-
-/// Writing into a `String` can't fail.
-fn line(out: &mut String, words: std::fmt::Arguments<'_>) {
-    let _ = writeln!(out, "{words}");
 }

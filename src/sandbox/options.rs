@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a changed state is saved every few seconds")]
 
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -110,25 +110,28 @@ impl Options {
     }
 }
 
-/// Runs a sandbox on loopback until `shutdown`; says on stdout where it is.
-pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result<(), SandboxError> {
+/// Runs a sandbox on loopback until `shutdown`; tells `ready` where it is, in lines for people and scripts.
+pub async fn run(
+    options: Options,
+    ready: impl FnOnce(&[String]),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), SandboxError> {
     let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
     let listener = bound.map_err(|source| SandboxError::Listen { port: options.port, source })?;
-    run_on(listener, options, &mut io::stdout(), shutdown).await
+    run_on(listener, options, ready, shutdown).await
 }
 
 async fn run_on(
     listener: TcpListener,
     options: Options,
-    out: &mut impl Write,
+    ready: impl FnOnce(&[String]),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), SandboxError> {
     let hub = SharedHub::new(options.hub()?);
     let mut keeper = Keeper { path: options.state, hub: hub.clone(), saved: None };
     keeper.save()?; // a file that can't be written is told now, not at the end
     let port = listener.local_addr().map_err(SandboxError::Server)?.port();
-    // Whoever closed our stdout does not want to know; the hub is there all the same.
-    let _ = announce(out, port, &options.key);
+    ready(&announcement(port, &options.key));
     let ended = tokio::select! {
         ended = serve(listener, hub, shutdown) => ended.map_err(SandboxError::Server),
         failed = keeper.keep() => Err(failed.into()),
@@ -136,12 +139,13 @@ async fn run_on(
     ended.and(keeper.save().map_err(SandboxError::State))
 }
 
-/// Tells people and scripts where the sandbox is.
-pub fn announce(out: &mut impl Write, port: u16, key: &str) -> io::Result<()> {
-    writeln!(out, "hub:  http://127.0.0.1:{port}/rest/v1")?;
-    writeln!(out, "key:  {key}")?;
-    writeln!(out, "look: http://127.0.0.1:{port}/")?;
-    out.flush()
+/// Where the sandbox is.
+fn announcement(port: u16, key: &str) -> [String; 3] {
+    [
+        format!("hub:  http://127.0.0.1:{port}/rest/v1"),
+        format!("key:  {key}"),
+        format!("look: http://127.0.0.1:{port}/"),
+    ]
 }
 
 /// Keeps the file of the state up to date, if there is to be one.
@@ -187,13 +191,13 @@ mod tests {
     /// Runs a sandbox with these flags until `visit` is through; answers what it printed.
     fn visited(flags: &[&str], visit: impl AsyncFnOnce(u16)) -> Result<String, SandboxError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut out = Vec::new();
+        let mut said = String::new();
         let done = runtime.block_on(async {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let port = listener.local_addr().unwrap().port();
-            run_on(listener, options(flags).unwrap(), &mut out, visit(port)).await
+            run_on(listener, options(flags).unwrap(), |lines| said = lines.join("\n"), visit(port)).await
         });
-        done.map(|()| String::from_utf8(out).unwrap())
+        done.map(|()| said)
     }
 
     async fn page_count(port: u16) -> usize {

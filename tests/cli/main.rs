@@ -9,6 +9,7 @@
 #![allow(missing_docs, reason = "the names of tests are their documentation")]
 
 mod budget;
+mod corpus;
 mod crashes;
 mod daemon;
 mod demo;
@@ -17,6 +18,7 @@ mod documents;
 mod elsewhere;
 mod exit_codes;
 mod floods;
+mod foreign;
 mod fuse;
 mod hangups;
 mod hubs;
@@ -28,5 +30,7 @@ mod limits;
 mod place;
 mod portals;
 mod private;
+mod secrets;
 mod state;
 mod stub;
+mod swaps;

@@ -26,7 +26,12 @@ impl Place {
 
     /// `config`: lines of YAML after `root` and `state`; `URL` in it is the hub's address.
     pub fn with(config: &str) -> Self {
-        let settings = Settings { per_minute: 0, per_day: 0, ..Settings::default() };
+        Self::keyed(SANDBOX_KEY, config)
+    }
+
+    /// The same, for a hub that lets in this key.
+    pub fn keyed(key: &str, config: &str) -> Self {
+        let settings = Settings { key: key.to_owned(), per_minute: 0, per_day: 0, ..Settings::default() };
         let hub = SharedHub::new(Hub::new(Model::new(settings), Faults::new(1, Vec::new())));
         let (tell, told) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -178,6 +183,17 @@ impl Ran {
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// Runs it to its end; one that would stay fails the test.
+    #[track_caller]
+    pub fn to_the_end(mut command: Command) -> Self {
+        let told = TempDir::new().unwrap();
+        let [out, err] = ["out", "err"].map(|name| told.path().join(name));
+        command.stdout(std::fs::File::create(&out).unwrap()).stderr(std::fs::File::create(&err).unwrap());
+        let code = Running(command.spawn().unwrap()).code().unwrap_or(-1);
+        let text = |path| String::from_utf8(std::fs::read(path).unwrap()).unwrap();
+        Self { code, out: text(out), err: text(err) }
     }
 
     #[track_caller]

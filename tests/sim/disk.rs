@@ -111,9 +111,7 @@ impl Disk {
 
     /// The pages whose last write is in doubt for the next process.
     pub fn in_doubt(&self) -> Vec<String> {
-        let doubts = |(_, json): &(DocPath, String)| {
-            serde_json::from_str::<PageRecord>(json).unwrap().doubt.is_some()
-        };
+        let doubts = |(_, json): &(DocPath, String)| serde_json::from_str::<PageRecord>(json).unwrap().doubt.is_some();
         self.pages.iter().filter(|(_, kept)| doubts(kept)).map(|(page, _)| page.to_string()).collect()
     }
 

@@ -146,7 +146,6 @@ impl Folder {
         self.files.iter().filter_map(|(path, file)| Some((path, file.doc.as_ref()?)))
     }
 
-
     /// How many files name a page, published or not.
     pub fn claims(&self, page: &PageId) -> usize {
         let names = |file: &&File| document::parse(&file.bytes, &self.rules).reading.page_id() == Some(page);
@@ -295,7 +294,6 @@ impl Folder {
         self.homes = known.into_iter().collect();
         self.debounce.due(Mono(u64::MAX));
     }
-
 }
 
 impl Index<&str> for Folder {

@@ -240,9 +240,8 @@ impl World {
             Fate::AppliedPortal => self.applied(n, |_| b"<html>Please log in</html>".to_vec()),
             Fate::AppliedEmpty => self.applied(n, |_| Vec::new()),
             Fate::AppliedHalf => self.applied(n, |body| body[..body.len() / 2].to_vec()),
-            Fate::AppliedOther => self.applied(n, |body| {
-                String::from_utf8_lossy(body).replacen("\"id\":\"p", "\"id\":\"q", 1).into_bytes()
-            }),
+            Fate::AppliedOther => self
+                .applied(n, |body| String::from_utf8_lossy(body).replacen("\"id\":\"p", "\"id\":\"q", 1).into_bytes()),
             Fate::Rejected => self.instead(n, self.error(400, "invalid_request")),
             Fate::Forbidden => self.instead(n, self.error(403, "authorization_error")),
             Fate::NotFoundPage => self.gateway(n, 404),

@@ -216,7 +216,8 @@ fn draw_themed(rng: &mut fastrand::Rng, theme: Theme, number: u32) -> Op {
         (Theme::Doubts, 12..14) => Op::Revert(page),
         (Theme::Doubts, 14) => Op::Mass(number),
         (Theme::Doubts, 15..18) => {
-            let fate = [Fate::AnswerLost, Fate::Late(rng.u64(0..4_990)), Fate::AppliedGateway(502)][rng.usize(..3)].clone();
+            let fate =
+                [Fate::AnswerLost, Fate::Late(rng.u64(0..4_990)), Fate::AppliedGateway(502)][rng.usize(..3)].clone();
             Op::Befall { flight: rng.u8(..4), fate }
         }
         (Theme::Doubts, 18) => Op::Clock([-90_000, 90_000][rng.usize(..2)]),
@@ -284,7 +285,9 @@ fn draw_op(rng: &mut fastrand::Rng, number: u32) -> Op {
         920..924 => Op::Overtake(draw_deed(rng), number),
         924..930 => Op::Spend(rng.u32(1..40)),
         930..944 => Op::DiskFull(rng.bool()),
-        944..954 => Op::Clock([-3_600_000, 3_600_000, -31_536_000_000, 31_536_000_000, 45_000, -45_000][rng.usize(..6)]),
+        944..954 => {
+            Op::Clock([-3_600_000, 3_600_000, -31_536_000_000, 31_536_000_000, 45_000, -45_000][rng.usize(..6)])
+        }
         954..958 => Op::Suspend(28_800_000),
         958..972 => Op::Root(rng.bool()),
         972..976 => Op::NewKey,

@@ -92,7 +92,8 @@ fn cut_short(setup: &Setup, mut ops: Vec<Op>) -> Vec<Op> {
 fn tell(seed: u64, setup: &Setup, ops: Vec<Op>) -> ! {
     let short = cut_short(setup, ops);
     let failure = run(setup, &short).err().expect("it failed before");
-    let (from, heal) = (failure.trace.len().saturating_sub(100), failure.trace.iter().position(|line| line == "-- heal"));
+    let (from, heal) =
+        (failure.trace.len().saturating_sub(100), failure.trace.iter().position(|line| line == "-- heal"));
     let from = heal.map_or(from, |heal| heal.saturating_sub(60));
     let steps: Vec<String> = short.iter().map(|op| format!("    {op:?}")).collect();
     println!("{setup:?}\n{}\n", failure.trace[from..].iter().take(150).cloned().collect::<Vec<_>>().join("\n"));
@@ -221,9 +222,38 @@ const FAULTS: &[&str] = &[
 /// The rows that this version reaches. Not yet: E8, E9, F2 to F5, F8 and N (nothing is archived or created), R1 (nothing is
 /// resolved).
 const ROWS: &[&str] = &[
-    "row E1", "row E2", "row E3", "row G1", "row G2", "row F0", "row F1", "row D11", "row D13", "row D15", "row absent",
-    "row B1", "row B2", "row B3", "row B4", "row B5", "row B6", "row C1", "row C2", "row C2d", "row C3", "row C4", "row C5",
-    "row C7", "row C9", "row D1", "row D2", "row D3", "row D4", "row D5", "row D7", "row D9",
+    "row E1",
+    "row E2",
+    "row E3",
+    "row G1",
+    "row G2",
+    "row F0",
+    "row F1",
+    "row D11",
+    "row D13",
+    "row D15",
+    "row absent",
+    "row B1",
+    "row B2",
+    "row B3",
+    "row B4",
+    "row B5",
+    "row B6",
+    "row C1",
+    "row C2",
+    "row C2d",
+    "row C3",
+    "row C4",
+    "row C5",
+    "row C7",
+    "row C9",
+    "row D1",
+    "row D2",
+    "row D3",
+    "row D4",
+    "row D5",
+    "row D7",
+    "row D9",
 ];
 
 const CRASHES: &[&str] = &[

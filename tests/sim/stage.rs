@@ -408,7 +408,8 @@ impl Stage {
             Deed::PublishCommon(n) => Act::Publish { title, content: common(n) },
             Deed::PublishBlank => {
                 // Only where both have met: at a first meeting such a text is taken for the document's.
-                let met = self.w.disk.record(&PageId::parse(&id(page)).unwrap()).is_some_and(|record| record.base.is_some());
+                let met =
+                    self.w.disk.record(&PageId::parse(&id(page)).unwrap()).is_some_and(|record| record.base.is_some());
                 let live = self.w.live_text(&id(page)).filter(|text| met && !text.trim().is_empty());
                 let Some(live) = live else { return };
                 Act::Publish { title, content: live + " \t\n" }

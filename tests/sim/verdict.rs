@@ -119,7 +119,9 @@ impl Stage {
             }
             State::Blocked => match code {
                 Some(Code::PageNotFound) => assert!(hub.archived, "it is there: {what}"),
-                Some(Code::BodyEmpty) => assert!(docs.iter().any(|doc| doc.body.trim().is_empty()), "it is not empty: {what}"),
+                Some(Code::BodyEmpty) => {
+                    assert!(docs.iter().any(|doc| doc.body.trim().is_empty()), "it is not empty: {what}")
+                }
                 Some(Code::UnknownName) => {
                     let unknown = |doc: &&Doc| doc.named.folders.iter().flatten().any(|name| name == "Nowhere");
                     assert!(docs.iter().any(unknown), "all names are known: {what}");

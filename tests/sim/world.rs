@@ -240,7 +240,8 @@ impl World {
         self.time += 1;
         self.lag += ms;
         let flights: Vec<usize> = (0..self.flights.len()).rev().collect();
-        let on_the_wire: Vec<Late> = self.flights.iter().filter(|flight| !flight.has_arrived()).map(|f| f.late(self.time + 2_000)).collect();
+        let on_the_wire: Vec<Late> =
+            self.flights.iter().filter(|flight| !flight.has_arrived()).map(|f| f.late(self.time + 2_000)).collect();
         self.late.extend(on_the_wire);
         self.tick(ms);
         for n in flights {
@@ -420,7 +421,11 @@ impl World {
     fn restless(&self) -> Vec<String> {
         let pages = self.summary().pages;
         let waits = |page: &&hubsync::engine::PageReport| matches!(page.state, State::Pending | State::Failed);
-        pages.iter().filter(waits).map(|page| format!("{} {:?} {} {:?}", page.path.to_text(), page.state, page.rule, page.reason)).collect()
+        pages
+            .iter()
+            .filter(waits)
+            .map(|page| format!("{} {:?} {} {:?}", page.path.to_text(), page.state, page.rule, page.reason))
+            .collect()
     }
 
     /// Lets `ms` pass, carrying everything out as it comes due.

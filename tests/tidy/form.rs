@@ -2,6 +2,7 @@
 
 use crate::Finding;
 use crate::floors::PURE;
+use crate::paths::{NamedPath, paths_of};
 use crate::source::{SourceFile, Token, closing};
 
 /// Lines of a file, those for tests not counted.
@@ -10,16 +11,35 @@ const LONGEST_FILE: usize = 500;
 const LONGEST_FUNCTION: usize = 70;
 /// What a name may not be made of: it would say nothing about its subject.
 const EMPTY_WORDS: &[&str] = &["util", "utils", "helper", "helpers", "common", "manager", "managers"];
-/// Macros that write to the terminal past `output`.
+/// Macros that write to the terminal past `output::Lines`; no room has a use for them.
 const PRINTING: &[&str] = &["print", "println", "eprint", "eprintln"];
-/// Where people are spoken to.
-const SPEAKERS: &[&str] = &["output/", "commands/", "cli.rs", "main.rs", "sandbox/options.rs"];
+/// The only room that names stdout and stderr: what leaves through it is escaped, whoever wrote it.
+const SPEAKER: &str = "output/";
+/// What reaches a terminal or a log by itself, as `output` uses it to write: a whole path or its end.
+const STREAMS: &[&[&str]] = &[
+    &["io", "stdout"],
+    &["io", "stderr"],
+    &["io", "Stdout"],
+    &["io", "Stderr"],
+    &["io", "stdio"],
+    &["io", "*"],
+    &["ProgressDrawTarget", "stdout"],
+    &["ProgressDrawTarget", "stderr"],
+    &["panic", "set_hook"],
+];
+/// Crates that write to a terminal or a log.
+const WRITERS: &[&str] = &["anstream", "annotate_snippets", "indicatif", "tracing_journald"];
+/// Where subscribers of the log are made, each over a writer of `output::log`.
+const LOGGING: &[&str] = &["output/", "daemon/logging.rs"];
+/// Ways of clap to print and end by itself, past `Lines::typed`.
+const CLAPS_OWN: &[&str] = &["parse", "parse_from", "get_matches", "get_matches_from"];
 /// The lints by which `clippy.toml` keeps clocks, files, environment and randomness out of the pure rooms.
 const PURITY_LINTS: &[&str] = &["disallowed_methods", "disallowed_types", "disallowed_macros"];
 
 pub fn check(file: &SourceFile) -> Vec<Finding> {
     let mut findings = header_and_length(file);
     findings.extend(file_name(file));
+    findings.extend(paths_of(file).iter().filter_map(|path| stream(file, path)));
     for at in 0..file.tokens.len() {
         findings.extend(function(file, at));
         findings.extend(item_name(file, at));
@@ -137,12 +157,36 @@ fn call(file: &SourceFile, at: usize) -> Option<Finding> {
             "answer a typed error; for an invariant use `expect` with `#[expect(clippy::expect_used, reason = …)]`";
         return Some(finding(file, tokens[1].line, "unwrap", "`.unwrap()` outside tests".to_owned(), cure));
     }
-    let speaks = SPEAKERS.iter().any(|speaker| file.path.starts_with(speaker));
-    if is(1, "!") && (name == "dbg" || PRINTING.contains(&name) && !speaks) {
-        let cure = "hand text to `output::Console`, or log it with tracing";
-        return Some(finding(file, tokens[0].line, "printing", format!("`{name}!` here"), cure));
+    if is(1, "!") && (name == "dbg" || PRINTING.contains(&name)) {
+        return Some(finding(file, tokens[0].line, "printing", format!("`{name}!` here"), ESCAPED));
+    }
+    // `error.exit()` of clap prints; `process::exit` is forbidden by clippy.
+    let prints = name == "." && (is(1, "print") || is(1, "print_help") || is(1, "print_long_help") || is(1, "exit"));
+    if prints && is(2, "(") && is(3, ")") {
+        return Some(finding(file, tokens[1].line, "printing", format!("`.{}()` here", tokens[1].text), ESCAPED));
+    }
+    if name == "with_writer" && is(1, "(") {
+        let end = closing(&file.tokens, at + 1);
+        let ours = file.tokens[at..end].iter().any(|token| token.text == "EventWriter");
+        return (!ours).then(|| finding(file, tokens[0].line, "printing", "a log of its own".to_owned(), ESCAPED));
     }
     None
+}
+
+/// What to do instead of printing.
+const ESCAPED: &str =
+    "put it into `output::Lines` for a `Console`, or log it with tracing: both escape what is foreign";
+
+/// A stream, a crate that writes to one, or clap that prints by itself.
+fn stream(file: &SourceFile, path: &NamedPath) -> Option<Finding> {
+    let names: Vec<&str> = path.segments.iter().map(String::as_str).collect();
+    let (first, last) = (*names.first()?, *names.last()?);
+    let in_any = |places: &[&str]| places.iter().any(|place| file.path.starts_with(place));
+    let raw = STREAMS.iter().any(|end| names.windows(end.len()).any(|part| part == *end));
+    let forbidden = ((raw || WRITERS.contains(&first)) && !in_any(&[SPEAKER]))
+        || (first == "tracing_subscriber" && !in_any(LOGGING))
+        || (names.len() > 1 && names[names.len() - 2] == "Cli" && CLAPS_OWN.contains(&last));
+    forbidden.then(|| finding(file, path.line, "printing", format!("`{}` here", names.join("::")), ESCAPED))
 }
 
 /// A pure room that allows itself what `clippy.toml` forbids, and a shell room that does so without a reason.

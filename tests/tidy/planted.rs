@@ -160,10 +160,36 @@ fn unwrap_and_printing_are_found_where_they_do_not_belong() {
     assert_eq!(found_in("hub/api.rs", "fn f() { x\n.unwrap() }"), ["hub/api.rs:3 unwrap"]);
     assert_eq!(found_in("hub/api.rs", "fn f() { x.unwrap_or(y) }"), NOTHING);
     for name in ["print", "println", "eprint", "eprintln", "dbg"] {
-        assert_eq!(found_in("hub/api.rs", &format!("fn f() {{ {name}!(x) }}")), ["hub/api.rs:2 printing"]);
+        for place in ["hub/api.rs", "commands/sync.rs", "output/style.rs", "main.rs"] {
+            let code = format!("fn f() {{ {name}!(x) }}");
+            assert_eq!(found_in(place, &code), [format!("{place}:2 printing")]);
+        }
     }
-    for speaker in ["output/style.rs", "commands/sync.rs", "cli.rs", "main.rs", "sandbox/options.rs"] {
-        assert_eq!(found_in(speaker, "fn f() { println!(x) }"), NOTHING);
-        assert_eq!(found_in(speaker, "fn f() { dbg!(x) }"), [format!("{speaker}:2 printing")]);
+}
+
+#[test]
+fn what_is_printed_past_the_escapes_is_found() {
+    for code in [
+        "fn f() { std::io::stdout().write_all(b) }",
+        "use std::io::stderr;",
+        "use std::io::{self, Stdout};",
+        "use std::io::*;",
+        "fn f() { io::stderr().write_all(b) }",
+        "fn f() { anstream::AutoStream::auto(x) }",
+        "fn f() { indicatif::ProgressBar::new(1) }",
+        "fn f() { std::panic::set_hook(x) }",
+        "fn f() { tracing_subscriber::fmt() }",
+        "fn f() { Cli::parse() }",
+        "fn f() { error.exit() }",
+        "fn f() { error.print() }",
+    ] {
+        for place in ["hub/api.rs", "commands/sync.rs", "main.rs"] {
+            assert_eq!(found_in(place, code), [format!("{place}:2 printing")], "{code}");
+        }
     }
+    let log = |writer: &str| format!("fn f() {{ tracing_subscriber::fmt::layer().with_writer({writer}) }}");
+    assert_eq!(found_in("daemon/logging.rs", &log("file")), ["daemon/logging.rs:2 printing"]);
+    assert_eq!(found_in("daemon/logging.rs", &log("|| EventWriter::new(form)")), NOTHING);
+    assert_eq!(found_in("output/style.rs", "fn f() { std::io::stdout() }"), NOTHING);
+    assert_eq!(found_in("config/credential.rs", "fn f() { c.stdout(Stdio::null()).stderr(Stdio::null()) }"), NOTHING);
 }

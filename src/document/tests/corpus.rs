@@ -1,20 +1,6 @@
-//! The seeds of the fuzzer, and inputs that cost other parsers minutes: each ends, and ends soon.
+//! Inputs that cost other parsers minutes: each ends, and ends soon. (The seeds of the fuzzer are replayed by `tests/cli`.)
 
 use super::*;
-
-#[test]
-#[allow(clippy::disallowed_methods, reason = "a test reads its seeds; the room does not")]
-fn the_seeds_of_the_fuzzer_are_read() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/document");
-    let mut count = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        let parsed = parse(&bytes, &RULES);
-        assert_eq!(body(&bytes, &RULES).is_some(), matches!(parsed.reading, Reading::Document { .. }));
-        count += 1;
-    }
-    assert!(count >= 20, "{count} seeds");
-}
 
 /// Runs one input in each place: 128 KiB in the body, as much as may be in the front matter. A parser that
 /// takes the square of that would take hours.
