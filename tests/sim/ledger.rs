@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use hubsync::pace::quota::{Lane, NotUntil, Pause, Quota, SlotId, Spent};
 
+use hubsync::page::Wall;
+
 use super::world::World;
 
 /// The file.
@@ -47,6 +49,18 @@ impl World {
     pub(super) fn read_ledger(&mut self) {
         self.quota = Quota::new(self.limits);
         self.quota.restore(self.ledger.slots.clone(), self.ledger.pause);
+    }
+
+    /// The wall clock was set: the clock of the boot tells, and the stamps move along (`state/boot`).
+    pub(super) fn clock_was_set(&mut self, by: i64) {
+        for spent in self.ledger.slots.values_mut() {
+            let shift = |at: Wall| at.plus(by);
+            *spent = Spent { taken: shift(spent.taken), freed: spent.freed.map(shift), ahead: spent.ahead.map(shift) };
+        }
+        if let Some(pause) = &mut self.ledger.pause {
+            *pause = Pause { since: pause.since.plus(by), until: pause.until.plus(by) };
+        }
+        self.read_ledger();
     }
 
     /// Takes notice of the time, and keeps what that changed.

@@ -266,9 +266,9 @@ fn draw_op(rng: &mut fastrand::Rng, number: u32) -> Op {
     let page = rng.u8(..PAGES);
     match rng.u16(..1_000) {
         0..420 => Op::Go { times: rng.u8(1..8), dice: rng.u64(..) },
-        420..495 => Op::Befall { flight: rng.u8(..4), fate: draw_fate(rng) },
-        495..520 => Op::Crash(draw_tail(rng), if rng.u8(..4) == 0 { Next::Sync } else { Next::Run }),
-        520..600 => Op::Pass(rng.i64(1..4_000)),
+        420..510 => Op::Befall { flight: rng.u8(..4), fate: draw_fate(rng) },
+        510..535 => Op::Crash(draw_tail(rng), if rng.u8(..4) == 0 { Next::Sync } else { Next::Run }),
+        535..600 => Op::Pass(rng.i64(1..4_000)),
         600..630 => Op::Pass(rng.i64(10_000..70_000)),
         630..636 => Op::Pass(rng.i64(1_000_000..2_000_000)),
         636..740 => Op::Save { page, edit: draw_edit(rng), number, noticed: draw_noticed(rng) },
@@ -299,22 +299,23 @@ fn draw_op(rng: &mut fastrand::Rng, number: u32) -> Op {
 }
 
 fn draw_fate(rng: &mut fastrand::Rng) -> Fate {
-    match rng.u8(..40) {
+    let status = [500, 502, 503, 504][rng.usize(..4)];
+    match rng.u8(..44) {
         0..6 => Fate::AnswerLost,
-        6..10 => Fate::Cut,
-        10..14 => Fate::Late(rng.u64(0..4_990)),
-        14..16 => Fate::Unsent,
-        16..18 => Fate::Gateway([500, 502, 503, 504][rng.usize(..4)]),
-        18..21 => Fate::AppliedGateway([500, 502, 503, 504][rng.usize(..4)]),
-        21..28 => Fate::Limited(draw_retry_after(rng)),
-        28 => Fate::Portal,
-        29..31 => Fate::AppliedPortal,
-        31 => Fate::AppliedEmpty,
-        32 => Fate::AppliedHalf,
-        33 => Fate::AppliedOther,
-        34..36 => Fate::Rejected,
-        36 => Fate::Forbidden,
-        37 => Fate::NotFoundPage,
+        6..9 => Fate::Cut,
+        9..12 => Fate::Late(rng.u64(0..4_990)),
+        12..14 => Fate::Unsent,
+        14..16 => Fate::Gateway(status),
+        16..19 => Fate::AppliedGateway(status),
+        19..31 => Fate::Limited(draw_retry_after(rng)),
+        31 => Fate::Portal,
+        32 => Fate::AppliedPortal,
+        33 => Fate::AppliedEmpty,
+        34 => Fate::AppliedHalf,
+        35..37 => Fate::AppliedOther,
+        37..40 => Fate::Rejected,
+        40 => Fate::Forbidden,
+        41 => Fate::NotFoundPage,
         _ => Fate::Redirected([301, 302, 303, 307, 308][rng.usize(..5)]),
     }
 }

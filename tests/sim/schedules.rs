@@ -18,7 +18,7 @@ use super::stage::Stage;
 use super::tally::Tally;
 
 /// The fixed set of CI.
-const FIXED: u64 = 3_000;
+const FIXED: u64 = 10_000;
 /// So long the random set takes, in seconds.
 const SECONDS: u64 = 15;
 

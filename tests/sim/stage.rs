@@ -233,19 +233,40 @@ impl Stage {
 
     // ---- the network
 
+    /// Does one thing on the way to the next request; whether there was any.
+    fn hurry(&mut self) -> bool {
+        self.w.pump();
+        if !self.w.reserves.is_empty() {
+            self.w.grant();
+        } else if !self.w.stores.is_empty() {
+            self.w.store();
+        } else if let Some(n) = (0..self.w.flights.len()).next() {
+            self.w.meet_nth(n, Fate::Answered);
+        } else {
+            return self.w.notice();
+        }
+        true
+    }
+
     fn befall(&mut self, flight: u8, fate: &Fate) {
-        let flying = self.w.flights.len();
-        if flying == 0 {
+        // Of the requests under way one that can meet it; if there is none, what waits is done until there is.
+        let mut can = Vec::new();
+        for _ in 0..6 {
+            let meets = |n: &usize| {
+                let flight = &self.w.flights[*n];
+                let in_time = !flight.has_arrived() || fate.arrives_first();
+                // A refusal of a look makes no sense.
+                in_time && (*fate != Fate::Rejected || flight.is_write())
+            };
+            can = (0..self.w.flights.len()).filter(meets).collect();
+            if !can.is_empty() || !self.hurry() {
+                break;
+            }
+        }
+        if can.is_empty() {
             return;
         }
-        let n = usize::from(flight) % flying;
-        if self.w.flights[n].has_arrived() && !fate.arrives_first() {
-            return self.befall(flight, &Fate::AnswerLost);
-        }
-        // A refusal of a look makes no sense.
-        if *fate == Fate::Rejected && !self.w.flights[n].is_write() {
-            return;
-        }
+        let n = can[usize::from(flight) % can.len()];
         self.tally.note(format!("fate {}", name(fate)));
         if let Fate::Limited(retry_after) = fate {
             let words = format!("{retry_after:?}");

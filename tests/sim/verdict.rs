@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use hubsync::engine::change::HubState;
 use hubsync::engine::{Input, Mode, PageReport, Rest};
 use hubsync::page::{PageId, Status};
 use hubsync::policy::ConflictCheck;
@@ -37,7 +38,13 @@ impl Stage {
         w.folder.confirm(now);
         w.rescan();
         w.settle();
-        w.run(2 * 1_801_000);
+        // A pause may be long, and nothing wait for its end but the look at what others did.
+        let ends = w.time + 4 * 86_400_000;
+        w.run(1_801_000);
+        while w.summary().hub.state != HubState::Ok && w.time < ends {
+            w.run(3_600_000);
+        }
+        w.run(1_801_000);
         w.settle();
         self.mend_refused();
         let w = &mut self.w;

@@ -55,8 +55,6 @@ pub struct Watch {
     /// When requests left, and when they arrived in time.
     left: Vec<i64>,
     arrivals: Vec<i64>,
-    /// Before this the counts say nothing: our clock was set forward.
-    clock_set: i64,
     /// Nothing leaves before this: the hub said so.
     not_before: i64,
     /// A key that was refused and not replaced.
@@ -92,7 +90,6 @@ impl Watch {
             writes: 0,
             left: Vec::new(),
             arrivals: Vec::new(),
-            clock_set: i64::MIN,
             not_before: i64::MIN,
             refused_key: None,
             touched: BTreeSet::new(),
@@ -146,13 +143,10 @@ impl Watch {
         self.foreign.values_mut().for_each(|texts| texts.retain(|text, _| !text.ends_with("\t\n")));
     }
 
-    /// Our wall clock was set. Forward looks like time that passed, so the windows that were open may seem closed.
-    pub fn clock_was_set(&mut self, at: i64, by: i64) {
-        if by > 0 {
-            self.clock_set = at;
-            self.not_before = i64::MIN;
-            self.shared_limits = true;
-        }
+    /// A process ended; these writes are in doubt for the next one, whatever was answered.
+    pub fn ended_in_doubt(&mut self, pages: Vec<String>) {
+        self.refused.retain(|(page, _)| !pages.contains(&page.to_string()));
+        self.lost.extend(pages);
     }
 
     /// Promise 4: never more than the limits, by our own count; a 429 is heeded. Nothing leaves with a refused key. Promise
@@ -163,7 +157,7 @@ impl Watch {
         assert!(!is_write || *root == RootHealth::Ok, "a write leaves while the root is {root:?}");
         self.left.retain(|sent| at - sent < DAY);
         self.left.push(at);
-        within(&self.left, at, self.limits, self.clock_set, "leave");
+        within(&self.left, at, self.limits, "leave");
     }
 
     /// The connection was never made.
@@ -298,7 +292,7 @@ impl Watch {
         if !arrival.is_late() && response.status != 429 {
             self.arrivals.retain(|arrived| at - arrived < DAY);
             self.arrivals.push(at);
-            within(&self.arrivals, at, self.limits, self.clock_set, "arrive");
+            within(&self.arrivals, at, self.limits, "arrive");
         }
         if request.method != "PATCH" || response.status != 200 {
             return;
@@ -331,8 +325,8 @@ fn is_foreign(content: &str) -> bool {
 }
 
 /// Whether the last of `moments` is within the limits of its minute and its day.
-fn within(moments: &[i64], at: i64, limits: Limits, since: i64, what: &str) {
-    let within = |window: i64| moments.iter().filter(|moment| at - **moment < window && **moment >= since).count();
+fn within(moments: &[i64], at: i64, limits: Limits, what: &str) {
+    let within = |window: i64| moments.iter().filter(|moment| at - **moment < window).count();
     let (minute, day) = (limits.per_minute as usize, limits.per_day as usize);
     assert!(minute == 0 || within(60_000) <= minute, "more than {minute} requests {what} in a minute");
     assert!(day == 0 || within(DAY) <= day, "more than {day} requests {what} in a day");

@@ -227,7 +227,7 @@ impl World {
     pub fn set_clock(&mut self, by: i64) {
         self.trace.push(format!("the clock jumps by {by} ms"));
         self.skew += by;
-        self.watch.clock_was_set(self.time, by);
+        self.clock_was_set(by);
         if by.abs() > 60_000 {
             self.handle(Input::Woke);
             self.rescan();
@@ -481,7 +481,7 @@ impl World {
         if let Some((_, change)) = self.stores.pop_front() {
             self.disk.die_writing(*change, tail);
         }
-        self.watch.lost.extend(self.disk.in_doubt());
+        self.watch.ended_in_doubt(self.disk.in_doubt());
         self.begin();
     }
 
