@@ -5,6 +5,7 @@
 //! `faults`, `pace` and `names` say the contract in its own words; `traces` replays what once went wrong; `walk` draws the
 //! rest from a seed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on should fail")]
+#![allow(clippy::disallowed_types, reason = "a set of schedules ends when its time is up")]
 #![allow(clippy::disallowed_methods, reason = "the random walk takes its seed from the environment, to replay one")]
 #![allow(missing_docs, reason = "the names of tests are their documentation")]
 

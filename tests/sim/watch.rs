@@ -264,7 +264,9 @@ impl Watch {
         };
         let kept = |body: &str| backups.iter().any(|backup| backup.page.as_str() == id && backup.text.body == body);
         if let Some(live) = live {
-            let foreign = seen_foreign(&live.content);
+            // White space that somebody added to a text of ours whose answer was lost is taken for what the hub made of it.
+            let blank = live.content.ends_with("\t\n") && self.lost.contains(&id);
+            let foreign = seen_foreign(&live.content) && !blank;
             assert!(!foreign || !self.holds, "{id}: {:?} is replaced, although it should be held", live.content);
             let lost = foreign && !kept(&live.content);
             assert!(!lost || self.unchecked, "{id}: {:?} is replaced by {text:?} without a backup", live.content);

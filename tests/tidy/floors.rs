@@ -14,6 +14,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("page", 0),
     ("policy", 0),
     ("pace", 0),
+    ("simulation", 0),
     ("document", 1),
     ("reconcile", 2),
     ("engine", 3),
@@ -35,12 +36,13 @@ const ROOMS: &[(&str, u8)] = &[
 const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ("policy", "page", "rules are about pages, so they use their words"),
     ("pace", "page", "what is paced is told in pages and in their clocks"),
+    ("pace", "simulation", "the simulation plants faults where they would be made"),
     ("cli", "sandbox", "the flags of the sandbox are its own"),
     ("main", "cli", "the program begins by reading what was typed"),
 ];
 
 /// The rooms that decide: same input, same answer, nothing touched.
-pub const PURE: &[&str] = &["reason", "page", "policy", "pace", "document", "reconcile", "engine"];
+pub const PURE: &[&str] = &["reason", "page", "policy", "pace", "simulation", "document", "reconcile", "engine"];
 
 /// The dependencies that only compute. Any other in Cargo.toml is closed to the pure rooms, new ones too.
 const PURE_CRATES: &[&str] = &[
