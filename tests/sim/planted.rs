@@ -21,6 +21,10 @@ fn find(fault: Planted) -> Option<(u64, String)> {
         run(&setup, &ops).err().map(|failure| (seed, failure.message))
     });
     simulation::plant(None);
+    if let Some((seed, _)) = found {
+        let (setup, ops) = draw(seed);
+        assert!(run(&setup, &ops).is_ok(), "seed {seed} fails without {fault:?} as well");
+    }
     found
 }
 

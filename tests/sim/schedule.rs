@@ -171,20 +171,29 @@ enum Theme {
     Crossing,
     /// Writes whose answers are lost, and a writer who goes back.
     Doubts,
+    /// More to send than the minute allows, and answers that take their time.
+    Crowd,
 }
 
 /// Draws a schedule.
 pub fn draw(seed: u64) -> (Setup, Vec<Op>) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let theme = match rng.u8(..10) {
-        0..6 => Theme::Everything,
-        6 => Theme::Filing,
-        7..9 => Theme::Crossing,
-        _ => Theme::Doubts,
+    let theme = match rng.u8(..20) {
+        0..12 => Theme::Everything,
+        12..14 => Theme::Filing,
+        14..17 => Theme::Crossing,
+        17..19 => Theme::Doubts,
+        _ => Theme::Crowd,
     };
     let mut setup = draw_setup(&mut rng);
     if theme != Theme::Everything {
         (setup.met, setup.policy.conflict_check) = (true, ConflictCheck::On);
+        setup.policy.concurrency = setup.policy.concurrency.max(2);
+    }
+    match theme {
+        Theme::Crossing => setup.policy.check_interval = Some(rng.u64(5_000..20_000)),
+        Theme::Crowd => setup.settings.per_minute = rng.u32(4..8),
+        Theme::Everything | Theme::Filing | Theme::Doubts => {}
     }
     let ops = (0..MANY).map(|number| draw_themed(&mut rng, theme, u32::try_from(number).unwrap())).collect();
     (setup, ops)
@@ -201,27 +210,27 @@ fn draw_themed(rng: &mut fastrand::Rng, theme: Theme, number: u32) -> Op {
         (_, 7..9) => Op::Pass(rng.i64(1_000..3_000)),
         (Theme::Filing, 9..12) => save([Edit::InG, Edit::NoFolder, Edit::InBoth][rng.usize(..3)]),
         (Theme::Filing, 12..15) => Op::Mass(number),
-        (Theme::Filing, 15) => colleague(Deed::Draft),
-        (Theme::Filing, 16..18) => Op::Overtake(Deed::Draft, number),
+        (Theme::Filing, 15..18) => Op::Overtake(Deed::Draft, number),
         (Theme::Filing, 18) => colleague(Deed::FileInH),
         (Theme::Filing, _) => Op::Pass(rng.i64(60_000..70_000)),
-        (Theme::Crossing, 9..12) => save(Edit::New),
-        (Theme::Crossing, 12) => Op::Mass(number),
+        (Theme::Crossing, 9..13) => save(Edit::New),
         (Theme::Crossing, 13..16) => colleague(Deed::Publish),
         (Theme::Crossing, 16) => Op::Overtake(Deed::Publish, number),
-        // The wake-up that follows reads the list of what was touched.
-        (Theme::Crossing, 17..19) => Op::Clock([-90_000, 90_000][rng.usize(..2)]),
+        (Theme::Crossing, 17) => Op::Pass(rng.i64(5_000..20_000)),
         (Theme::Crossing, _) => go(rng, 3),
         (Theme::Doubts, 9..12) => save(Edit::New),
         (Theme::Doubts, 12..14) => Op::Revert(page),
         (Theme::Doubts, 14) => Op::Mass(number),
         (Theme::Doubts, 15..18) => {
-            let fate =
-                [Fate::AnswerLost, Fate::Late(rng.u64(0..4_990)), Fate::AppliedGateway(502)][rng.usize(..3)].clone();
-            Op::Befall { flight: rng.u8(..4), fate }
+            let lost = [Fate::AnswerLost, Fate::Late(rng.u64(0..4_990)), Fate::AppliedGateway(502)];
+            Op::Befall { flight: rng.u8(..4), fate: lost[rng.usize(..3)].clone() }
         }
+        // The wake-up that follows reads the list of what was touched.
         (Theme::Doubts, 18) => Op::Clock([-90_000, 90_000][rng.usize(..2)]),
         (Theme::Doubts, _) => Op::Pass(rng.i64(4_000..7_000)),
+        (Theme::Crowd, 9..13) => Op::Mass(number),
+        (Theme::Crowd, 13..17) => Op::Pass(rng.i64(10_000..29_000)),
+        (Theme::Crowd, _) => save(Edit::New),
     }
 }
 

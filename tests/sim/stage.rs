@@ -93,14 +93,7 @@ impl Stage {
             Op::Back => self.back(),
             Op::Spoil(page, how) => self.spoil(*page, *how),
             Op::Colleague { page, act, number } => self.colleague(*page, *act, *number),
-            Op::Overtake(act, number) => {
-                let on_its_way = self.w.flights.iter().filter(|flight| !flight.has_arrived());
-                if let Some(page) = on_its_way.filter_map(|flight| flight.writes_to()).next() {
-                    self.tally.note("a colleague overtakes a write");
-                    let page = page.trim_start_matches('p').parse().unwrap();
-                    self.colleague(page, *act, *number);
-                }
-            }
+            Op::Overtake(act, number) => self.overtake(*act, *number),
             Op::Spend(n) => {
                 self.w.watch.shared_limits = true;
                 for _ in 0..*n {
@@ -240,12 +233,26 @@ impl Stage {
             self.w.grant();
         } else if !self.w.stores.is_empty() {
             self.w.store();
-        } else if let Some(n) = (0..self.w.flights.len()).next() {
-            self.w.meet_nth(n, Fate::Answered);
+        } else if !self.w.flights.is_empty() {
+            self.w.meet(Fate::Answered);
         } else {
             return self.w.notice();
         }
         true
+    }
+
+    fn overtake(&mut self, act: Deed, number: u32) {
+        for _ in 0..10 {
+            let on_its_way = self.w.flights.iter().filter(|flight| !flight.has_arrived());
+            if let Some(page) = on_its_way.filter_map(|flight| flight.writes_to()).next() {
+                self.tally.note("a colleague overtakes a write");
+                let page = page.trim_start_matches('p').parse().unwrap();
+                return self.colleague(page, act, number);
+            }
+            if !self.hurry() {
+                return;
+            }
+        }
     }
 
     fn befall(&mut self, flight: u8, fate: &Fate) {

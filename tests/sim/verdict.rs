@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use hubsync::engine::change::HubState;
 use hubsync::engine::{Input, Mode, PageReport, Rest};
 use hubsync::page::{PageId, Status};
-use hubsync::policy::ConflictCheck;
+use hubsync::policy::{ConflictCheck, Policy};
 use hubsync::reason::{Code, State};
 use hubsync::sandbox::{Normalise, Page, Stamps};
 
@@ -27,6 +27,8 @@ impl Stage {
             w.key = w.key_source.clone();
             w.handle(Input::KeyRenewed);
         }
+        w.policy.check_interval = Policy::default().check_interval;
+        w.handle(Input::Policy(w.policy.clone()));
         // Now and then it goes on as it is; else another process does.
         if w.setting.mode != Mode::Daemon || w.time % 3 != 0 {
             w.setting.mode = Mode::Daemon;
