@@ -14,6 +14,7 @@ mod disk;
 mod drafts;
 mod faults;
 mod folder;
+mod found;
 mod ledger;
 mod meeting;
 mod names;
