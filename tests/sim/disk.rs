@@ -43,6 +43,8 @@ pub struct Disk {
     pub backups: Vec<Backup>,
     pub log: Vec<LogEntry>,
     pub full: bool,
+    /// Every change that was committed, where somebody wants to know.
+    pub history: Option<Vec<Change>>,
 }
 
 impl Disk {
@@ -50,6 +52,9 @@ impl Disk {
     pub fn commit(&mut self, change: Change) -> Result<(), String> {
         if self.full {
             return Err("no space left on device".to_owned());
+        }
+        if let Some(history) = &mut self.history {
+            history.push(change.clone());
         }
         self.apply(change);
         Ok(())
@@ -117,7 +122,12 @@ impl Disk {
 
     /// Everything that is remembered is lost; backups are files of their own.
     pub fn lose(&mut self) {
-        *self = Self { backups: std::mem::take(&mut self.backups), full: self.full, ..Self::default() };
+        *self = Self {
+            history: self.history.take(),
+            backups: std::mem::take(&mut self.backups),
+            full: self.full,
+            ..Self::default()
+        };
     }
 }
 

@@ -24,6 +24,7 @@ mod planted;
 mod schedule;
 mod schedules;
 mod stage;
+mod stores;
 mod tally;
 mod traces;
 mod verdict;
