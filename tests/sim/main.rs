@@ -15,6 +15,7 @@ mod drafts;
 mod faults;
 mod folder;
 mod found;
+mod hubs;
 mod ledger;
 mod meeting;
 mod names;
