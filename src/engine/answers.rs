@@ -1,5 +1,7 @@
 //! What came back, and what it changes: marks, bases, doubts, gates.
 
+use std::collections::BTreeSet;
+
 use crate::pace::backoff::Backoff;
 use crate::pace::breaker::{Event, ProbeEnd};
 use crate::pace::quota::Lane;
@@ -100,10 +102,20 @@ impl Engine {
     fn list_answered(&mut self, now: Now, answer: Answer, outcome: Outcome) {
         let why = why(&outcome);
         let read = match (outcome, answer.body) {
-            (Outcome::Done, AnswerBody::Rows(listed)) => match &mut self.list {
-                Some(list) => list.take(listed, answer.sent.mono, answer.date),
-                None => return,
-            },
+            (Outcome::Done, AnswerBody::Rows(listed)) => {
+                // What a page of the list tells is known before the list is complete.
+                let told: Vec<PageId> = listed
+                    .rows
+                    .iter()
+                    .filter(|row| self.row_came(now, row, answer.sent.mono))
+                    .map(|row| row.id.clone())
+                    .collect();
+                told.iter().for_each(|id| self.make_due(id));
+                match &mut self.list {
+                    Some(list) => list.take(listed, answer.sent.mono, answer.date),
+                    None => return,
+                }
+            }
             (outcome, _) if is_gated(&outcome) => {
                 // Nothing was read; the gates say when to go on, and whoever steps us whether to wait for it.
                 self.list = None;
@@ -124,32 +136,37 @@ impl Engine {
         }
     }
 
+    /// Takes a row in; whether it tells of a change.
+    fn row_came(&mut self, now: Now, row: &Row, as_of: Mono) -> bool {
+        // A row must not make a page known whose file could never be published (two newcomers with one id, say).
+        let Some(entry) = self.entries.get_mut(&row.id).filter(|entry| entry.is_known()) else { return false };
+        let news = entry.take_row(row, as_of);
+        if news {
+            self.unsaved.page(now.mono, &row.id);
+            if entry.life == Life::Idle {
+                entry.lane = Lane::Bulk;
+            }
+        }
+        news
+    }
+
     /// A list is complete: rows that tell of a change, and all other pages are unmoved.
     fn listed(&mut self, now: Now, complete: Complete) {
         let Complete { rows, as_of, watermark } = complete;
         (self.list, self.list_wanted, self.list_failures) = (None, ListWanted::No, 0);
         self.gates.list_read();
-        let listed: std::collections::BTreeMap<&PageId, &Row> = rows.iter().map(|row| (&row.id, row)).collect();
+        let listed: BTreeSet<&PageId> = rows.iter().map(|row| &row.id).collect();
         let mut again = Vec::new();
-        for (id, entry) in &mut self.entries {
-            let news = match listed.get(id) {
-                // A row must not make a page known whose file could never be published (two newcomers with one id, say).
-                Some(_) if !entry.is_known() => false,
-                Some(row) => entry.take_row(row, as_of),
-                None => {
-                    if entry.record.moved.is_none() {
-                        entry.sight.unmoved(as_of);
-                    }
-                    false
-                }
-            };
-            if news {
-                self.unsaved.page(now.mono, id);
-                if entry.life == Life::Idle {
-                    entry.lane = Lane::Bulk;
-                }
+        for row in &rows {
+            if self.row_came(now, row, as_of) {
+                again.push(row.id.clone());
             }
-            if news || matches!(entry.life, Life::Wants(_)) {
+        }
+        for (id, entry) in &mut self.entries {
+            if !listed.contains(id) && entry.record.moved.is_none() {
+                entry.sight.unmoved(as_of);
+            }
+            if matches!(entry.life, Life::Wants(_)) {
                 again.push(id.clone());
             }
         }

@@ -158,3 +158,27 @@ fn a_draft_that_the_hub_made_equal_to_the_live_text_is_ours_still() {
     w.settle();
     assert!(w.is_in_step("p1.md"), "{:?}", w.report("p1.md"));
 }
+
+#[test]
+fn what_the_first_page_of_a_list_tells_is_known_before_its_last() {
+    let policy = Policy { check_interval: Some(10_000), ..Policy::default() };
+    let mut w = World::with(Mode::Daemon, policy, Settings::default());
+    for id in ["p1", "p2", "p3"] {
+        w.live(id, "A");
+        w.write_file(&format!("{id}.md"), Doc::published(id, "A"));
+    }
+    w.rescan();
+    w.settle();
+    w.rows = 1;
+    for id in ["p2", "p3", "p1"] {
+        w.publishes(id, "X");
+    }
+    w.tick(10_000);
+    w.handle(hubsync::engine::Input::Tick);
+    w.grant();
+    w.meet(Fate::Answered);
+    w.edit("p1.md", "B");
+    w.settle();
+    assert_eq!(w.live_text("p1").as_deref(), Some("X"));
+    assert_eq!(w.state("p1.md").0, State::Conflict);
+}

@@ -73,7 +73,8 @@ impl Drop for Served {
 impl Asked for Served {
     fn ask(&mut self, request: &Request) -> (u16, Vec<(String, String)>, Value) {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", request.method, request.target);
+        let mut head =
+            format!("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", request.method, request.target);
         let headers = [("Authorization", &request.authorization), ("Content-Type", &request.content_type)];
         for (name, value) in headers {
             head += &value.as_ref().map(|value| format!("{name}: {value}\r\n")).unwrap_or_default();

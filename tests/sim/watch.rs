@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hubsync::engine::change::Backup;
-use hubsync::engine::request::{AnswerBody, PatchRequest, Request};
+use hubsync::engine::request::{AnswerBody, Listed, PatchRequest, Request};
 use hubsync::engine::settled::RootHealth;
 use hubsync::pace::quota::Limits;
-use hubsync::page::{Digest, PageId};
+use hubsync::page::{Digest, PageId, Row};
 use hubsync::sandbox::{self, Act, Model, Normalise};
 
 use super::disk::Disk;
@@ -39,6 +39,8 @@ pub struct Watch {
     looks: BTreeMap<String, Look>,
     /// When the look under way was evaluated, by its short form.
     evaluated: BTreeMap<String, i64>,
+    /// The list that is being read.
+    list: Option<Look>,
     /// Texts that somebody else wrote, by page, and when.
     foreign: BTreeMap<String, BTreeMap<String, i64>>,
     /// Texts that we sent, and what the hub made of them.
@@ -80,6 +82,7 @@ impl Watch {
         Self {
             looks: BTreeMap::new(),
             evaluated: BTreeMap::new(),
+            list: None,
             foreign: BTreeMap::new(),
             ours: BTreeSet::new(),
             unchecked: false,
@@ -181,6 +184,7 @@ impl Watch {
     pub fn restarted(&mut self) {
         self.looks.clear();
         self.evaluated.clear();
+        self.list = None;
         self.refused_key = None;
     }
 
@@ -188,7 +192,7 @@ impl Watch {
     pub fn evaluated(&mut self, request: &Request, at: i64) {
         match request {
             Request::Get(id) => self.evaluated.insert(id.to_string(), at),
-            Request::List { page: 1, .. } => self.evaluated.insert(String::new(), at),
+            Request::List { page, .. } => self.evaluated.insert(format!("list {page}"), at),
             _ => None,
         };
     }
@@ -197,7 +201,9 @@ impl Watch {
     pub fn looked(&mut self, request: &Request, body: &AnswerBody, sent: i64) {
         let key = match (request, body) {
             (Request::Get(id), AnswerBody::Page(_)) => id.to_string(),
-            (Request::List { page: 1, .. }, AnswerBody::Rows(_)) => String::new(),
+            (Request::List { page, .. }, AnswerBody::Rows(listed)) => {
+                return self.listed(*page, listed, sent);
+            }
             (Request::Patch(patch), AnswerBody::Rejected { .. }) => {
                 self.rejected.insert(patch.page.to_string());
                 self.refused.insert((patch.page.clone(), patch.source));
@@ -207,6 +213,22 @@ impl Watch {
         };
         let evaluated = self.evaluated.get(&key).copied().unwrap_or(sent);
         self.looks.insert(key, Look { sent, evaluated });
+    }
+
+    /// A page of a list looks at the pages in its rows; the last one ends a look at all pages, which is as old as the first.
+    fn listed(&mut self, page: u32, listed: &Listed<Row>, sent: i64) {
+        let evaluated = self.evaluated.get(&format!("list {page}")).copied().unwrap_or(sent);
+        for row in &listed.rows {
+            self.looks.insert(row.id.to_string(), Look { sent, evaluated });
+        }
+        if page == 1 {
+            self.list = Some(Look { sent, evaluated });
+        }
+        if u64::from(page) >= u64::from(listed.total_pages)
+            && let Some(look) = self.list.take()
+        {
+            self.looks.insert(String::new(), look);
+        }
     }
 
     fn last_look(&self, id: &str) -> Option<Look> {
