@@ -24,6 +24,7 @@ mod pace;
 mod planted;
 mod schedule;
 mod schedules;
+mod small;
 mod stage;
 mod stores;
 mod tally;

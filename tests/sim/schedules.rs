@@ -34,7 +34,7 @@ thread_local! {
 }
 
 /// Keeps the words of a panic in a schedule, in place of printing them.
-fn catch<T>(act: impl FnOnce() -> T) -> Result<T, String> {
+pub fn catch<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let usual = std::panic::take_hook();
@@ -102,7 +102,7 @@ fn tell(seed: u64, setup: &Setup, ops: Vec<Op>) -> ! {
     panic!("seed {seed}: {}\ncut to these steps:\n{}", failure.message, steps.join("\n"));
 }
 
-fn number(name: &str) -> Option<u64> {
+pub fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
