@@ -148,10 +148,12 @@ impl Stage {
             State::Orphaned => assert!(docs.is_empty(), "its document is there: {what}"),
             State::Drifted | State::Conflict => {
                 // Where a hub rewrites more than white space, what an answer would have shown is missed: a lost one, or the
-                // echo of a draft where its mark may hide somebody else's edit of the same second.
+                // echo of a draft where its mark may hide somebody else's edit: of the same second, or from before a write of
+                // its lists alone.
                 let coarse = self.setup.settings.stamps == Stamps::WholeSeconds;
-                let rewritten =
-                    self.setup.settings.normalise == Normalise::Growing && (watch.lost.contains(&hub.id) || coarse);
+                let filed = docs.iter().any(|doc| doc.status == Status::Draft && doc.named.folders.is_some());
+                let growing = self.setup.settings.normalise == Normalise::Growing;
+                let rewritten = growing && (watch.lost.contains(&hub.id) || coarse || filed);
                 assert!(
                     touched || rewritten || watch.forgot || code == Some(Code::FirstMeeting),
                     "nobody else was there: {what}"
