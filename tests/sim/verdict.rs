@@ -151,7 +151,7 @@ impl Stage {
                 // echo of a draft where its mark may hide somebody else's edit: of the same second, or from before a write of
                 // its lists alone.
                 let coarse = self.setup.settings.stamps == Stamps::WholeSeconds;
-                let filed = docs.iter().any(|doc| doc.status == Status::Draft && doc.named.folders.is_some());
+                let filed = watch.filed.contains(&hub.id);
                 let growing = self.setup.settings.normalise == Normalise::Growing;
                 let rewritten = growing && (watch.lost.contains(&hub.id) || coarse || filed);
                 assert!(

@@ -67,6 +67,8 @@ pub struct Watch {
     pub rejected: BTreeSet<String>,
     /// Pages one of whose writes has lost its answer.
     pub lost: BTreeSet<String>,
+    /// Pages whose lists alone were written.
+    pub filed: BTreeSet<String>,
     /// Whether the state was lost: what we wrote before is somebody's now.
     pub forgot: bool,
     /// The last text that we published, by page.
@@ -98,6 +100,7 @@ impl Watch {
             touched: BTreeSet::new(),
             rejected: BTreeSet::new(),
             lost: BTreeSet::new(),
+            filed: BTreeSet::new(),
             forgot: false,
             published: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -330,6 +333,9 @@ impl Watch {
             let live = page.live.as_ref().filter(|_| sent["status"] == "published").map(|live| live.content.clone());
             let draft = page.draft.as_ref().and_then(|draft| draft.content.clone());
             self.ours.extend(live.into_iter().chain(draft).map(|text| (id.to_owned(), text)));
+        }
+        if !sent["content"].is_string() {
+            self.filed.insert(id.to_owned());
         }
         let Some(before) = self.before.take() else { return };
         let text = (sent["title"].to_string(), sent["content"].to_string());
