@@ -233,7 +233,9 @@ impl World {
                 self.gateway(n, status);
             }
             Fate::Limited(retry_after) => {
-                self.watch.told_to_wait(self.time, retry_after.named());
+                // A date says nothing to whose own clock is wrong, where the answer does not bring the hub's.
+                let tells = !(self.no_date && self.skew != 0 && matches!(retry_after, RetryAfter::Date(_)));
+                self.watch.told_to_wait(self.time, retry_after.named().filter(|_| tells));
                 self.instead(n, retry_after.response(self.hub_time()));
             }
             Fate::Portal => self.gateway(n, 200),

@@ -6,8 +6,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
 use hubsync::simulation;
@@ -21,6 +21,8 @@ use super::tally::Tally;
 const FIXED: u64 = 10_000;
 /// So long the random set takes, in seconds.
 const SECONDS: u64 = 15;
+/// So many failures are enough to begin with.
+const ENOUGH: usize = 5;
 
 /// What was found wrong.
 pub struct Failure {
@@ -106,10 +108,10 @@ pub fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
-/// Walks seeds on all cores until there are no more, or `until`. The first failure ends it.
+/// Walks seeds on all cores until there are no more, or `until`. A few failures end it; the first is told.
 fn walk(seeds: std::ops::Range<u64>, until: Option<Instant>) -> Tally {
     let (next, stop) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
-    let failed: std::sync::Mutex<Option<u64>> = std::sync::Mutex::new(None);
+    let failed: Mutex<Vec<(u64, String)>> = Mutex::default();
     let worker = || {
         let mut tally = Tally::default();
         drop(simulation::take_rows());
@@ -121,9 +123,10 @@ fn walk(seeds: std::ops::Range<u64>, until: Option<Instant>) -> Tally {
             let (setup, ops) = draw(seed);
             match run(&setup, &ops) {
                 Ok(one) => tally.add(one),
-                Err(_) => {
-                    stop.store(true, Ordering::Relaxed);
-                    failed.lock().unwrap().get_or_insert(seed);
+                Err(failure) => {
+                    let mut failed = failed.lock().unwrap();
+                    failed.push((seed, failure.message));
+                    stop.store(failed.len() >= ENOUGH, Ordering::Relaxed);
                 }
             }
         }
@@ -138,9 +141,13 @@ fn walk(seeds: std::ops::Range<u64>, until: Option<Instant>) -> Tally {
             all.add(thread.join().unwrap());
         }
     });
-    if let Some(seed) = failed.into_inner().unwrap() {
-        let (setup, ops) = draw(seed);
-        tell(seed, &setup, ops);
+    let failed = failed.into_inner().unwrap();
+    for (seed, message) in &failed {
+        println!("seed {seed}: {}", message.lines().skip(1).next().unwrap_or(message));
+    }
+    if let Some((seed, _)) = failed.first() {
+        let (setup, ops) = draw(*seed);
+        tell(*seed, &setup, ops);
     }
     all
 }
