@@ -143,7 +143,7 @@ fn walk(seeds: std::ops::Range<u64>, until: Option<Instant>) -> Tally {
     });
     let failed = failed.into_inner().unwrap();
     for (seed, message) in &failed {
-        println!("seed {seed}: {}", message.lines().skip(1).next().unwrap_or(message));
+        println!("seed {seed}: {}", message.lines().nth(1).unwrap_or(message));
     }
     if let Some((seed, _)) = failed.first() {
         let (setup, ops) = draw(*seed);
