@@ -262,8 +262,13 @@ impl Stage {
             let meets = |n: &usize| {
                 let flight = &self.w.flights[*n];
                 let in_time = !flight.has_arrived() || fate.arrives_first();
-                // A refusal of a look makes no sense.
-                in_time && (*fate != Fate::Rejected || flight.is_write())
+                // A refusal of a look makes no sense; a list that shows another page is a list like any other.
+                let fits = match fate {
+                    Fate::Rejected => flight.is_write(),
+                    Fate::AppliedOther => flight.is_about_a_page(),
+                    _ => true,
+                };
+                in_time && fits
             };
             can = (0..self.w.flights.len()).filter(meets).collect();
             if !can.is_empty() || !self.hurry() {
@@ -376,6 +381,7 @@ impl Stage {
         let path = self.path(page);
         if self.w.folder.contains_key(&path) {
             self.w.folder.remove(&path);
+            self.w.watch.gone(&id(page));
             self.noticed(&path, Noticed::Yes);
         }
     }
@@ -391,6 +397,7 @@ impl Stage {
                 Some((path, doc.as_ref().map_or(bytes, Doc::bytes), doc))
             }
         };
+        (0..PAGES).for_each(|page| self.w.watch.gone(&id(page)));
         let branch = tree.into_iter().enumerate().filter_map(other).collect();
         self.w.folder.check_out(self.w.now(), branch);
         self.noticed("p0.md", Noticed::Overflow);

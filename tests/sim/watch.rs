@@ -143,6 +143,11 @@ impl Watch {
         }
     }
 
+    /// A document is gone: what was never published is forgotten with it, and the refusal too.
+    pub fn gone(&mut self, id: &str) {
+        self.refused.retain(|(page, _)| page.as_str() != id);
+    }
+
     /// The state is lost: what was common ground is met anew, and others' white space with it (row B3).
     pub fn forgets(&mut self) {
         self.forgot = true;

@@ -62,6 +62,10 @@ impl Flight {
         }
     }
 
+    pub fn is_about_a_page(&self) -> bool {
+        matches!(self.request, Request::Get(_) | Request::Patch(_))
+    }
+
     /// When its time is up.
     pub fn hangs_until(&self) -> i64 {
         self.sent_at + 30_000
