@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::pace::backoff::Backoff;
 use crate::pace::breaker::{Event, ProbeEnd};
 use crate::pace::quota::Lane;
-use crate::page::{DraftSeen, Mono, Now, Page, PageId, PageStatus, Print, Row, Status};
+use crate::page::{DraftSeen, Mono, Now, Page, PageId, PageStatus, Print, Row, Status, Wall};
 use crate::reason::Code;
 use crate::reconcile::page_record::{Doubt, IntentKind, Refused, Seen, Trouble};
 use crate::reconcile::{acknowledged, wanted};
@@ -29,6 +29,9 @@ pub const MOSTLY_ABSENT: usize = 5;
 /// A file that changed right before it was sent is settled anew; should nobody say so, it is tried again after so long, in
 /// milliseconds.
 const STALE_MS: u64 = 1_000;
+
+/// Where stamps have no fraction of a second, one that is younger than this may come again, in microseconds.
+const RACY_US: i64 = 2_000_000;
 
 impl Engine {
     /// A request ended.
@@ -224,7 +227,7 @@ impl Engine {
         let sent = answer.sent.mono;
         match (outcome, answer.body) {
             (Outcome::Done, AnswerBody::Page(page)) if page.status != PageStatus::Archived => {
-                self.saw(now, id, *page, sent)
+                self.saw(now, id, *page, sent, answer.date)
             }
             (Outcome::Done | Outcome::Absent, _) => self.missed(now, id, sent),
             (Outcome::Retry { code, message } | Outcome::InDoubt { code, message }, _) => {
@@ -242,12 +245,16 @@ impl Engine {
     }
 
     /// A GET shows the page.
-    fn saw(&mut self, now: Now, id: &PageId, page: Page, sent: Mono) {
+    fn saw(&mut self, now: Now, id: &PageId, page: Page, sent: Mono, date: Option<Wall>) {
         self.looked.insert(id.clone());
         self.missing.remove(id);
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let seen = Seen::of(&page);
+        let mut seen = Seen::of(&page);
         learn_echo(entry, &seen);
+        // Its second may not be over yet: another edit in it would have the same mark.
+        let settled =
+            date.is_some_and(|date| date.0.saturating_mul(1_000) >= page.updated_at.0.saturating_add(RACY_US));
+        seen.racy = page.updated_at.is_whole_second() && !settled;
         let newer = entry
             .record
             .moved

@@ -99,8 +99,8 @@ pub struct Seen {
     pub version: Option<u64>,
     /// Moves with every change.
     pub updated_at: Stamp,
-    /// Whether the marks are our own write's and the hub's stamps have no fraction of a second: an edit of the same second
-    /// can't be told from it.
+    /// Whether the hub's stamps have no fraction of a second and the second of these marks was not over yet: an edit in it
+    /// can't be told from them. So it is with our own writes, and with looks at what was edited a moment ago.
     pub racy: bool,
 }
 

@@ -5,7 +5,7 @@ use hubsync::engine::change::PageChange;
 use hubsync::page::PageId;
 use hubsync::policy::Policy;
 use hubsync::reason::{Code, State};
-use hubsync::sandbox::{Normalise, Settings};
+use hubsync::sandbox::{Normalise, Settings, Stamps};
 
 use super::folder::Doc;
 use super::network::{Fate, RetryAfter};
@@ -181,4 +181,28 @@ fn what_the_first_page_of_a_list_tells_is_known_before_its_last() {
     w.settle();
     assert_eq!(w.live_text("p1").as_deref(), Some("X"));
     assert_eq!(w.state("p1.md").0, State::Conflict);
+}
+
+#[test]
+fn a_look_within_the_second_of_an_edit_is_made_again_before_a_write() {
+    let settings = Settings { stamps: Stamps::WholeSeconds, ..Settings::default() };
+    let mut w = World::with(Mode::Daemon, Policy::default(), settings);
+    for id in ["p1", "p2"] {
+        w.live(id, "A");
+        w.write_file(&format!("{id}.md"), Doc::published(id, "A"));
+    }
+    w.tick(1_000 - w.time.rem_euclid(1_000));
+    w.files("p1", &[]);
+    w.rescan();
+    w.settle();
+    assert!(w.is_in_step("p1.md"));
+    w.drafts("p1", "Y");
+    w.run(100_000);
+    for id in ["p1", "p2"] {
+        w.write_file(&format!("{id}.md"), Doc::published(id, "B"));
+    }
+    w.tell(&["p1.md", "p2.md"]);
+    w.settle();
+    assert_eq!(w.draft_text("p1").as_deref(), Some("Y"), "somebody's draft of the same second is destroyed");
+    assert_eq!(w.state("p1.md"), (State::Conflict, Some(Code::RemoteDraft)));
 }

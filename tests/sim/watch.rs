@@ -220,14 +220,14 @@ impl Watch {
             _ => return,
         };
         let evaluated = self.evaluated.get(&key).copied().unwrap_or(sent);
-        self.looks.insert(key, Look { sent, evaluated });
+        self.saw(key, Look { sent, evaluated });
     }
 
     /// A page of a list looks at the pages in its rows; the last one ends a look at all pages, which is as old as the first.
     fn listed(&mut self, page: u32, listed: &Listed<Row>, sent: i64) {
         let evaluated = self.evaluated.get(&format!("list {page}")).copied().unwrap_or(sent);
         for row in &listed.rows {
-            self.looks.insert(row.id.to_string(), Look { sent, evaluated });
+            self.saw(row.id.to_string(), Look { sent, evaluated });
         }
         if page == 1 {
             self.list = Some(Look { sent, evaluated });
@@ -235,7 +235,15 @@ impl Watch {
         if u64::from(page) >= u64::from(listed.total_pages)
             && let Some(look) = self.list.take()
         {
-            self.looks.insert(String::new(), look);
+            self.saw(String::new(), look);
+        }
+    }
+
+    /// The last look at a page, or at all, is the one that was sent last.
+    fn saw(&mut self, key: String, look: Look) {
+        let known = self.looks.entry(key).or_insert(look);
+        if known.sent < look.sent {
+            *known = look;
         }
     }
 
@@ -245,8 +253,12 @@ impl Watch {
     }
 
     /// What the hub refused is not sent again until its document changes (contract.md, What a change costs).
-    pub fn not_refused(&self, patch: &PatchRequest) {
+    pub fn not_refused(&mut self, patch: &PatchRequest) {
         let refused = self.refused.contains(&(patch.page.clone(), patch.source));
+        if !refused {
+            // Another document: the refused one may come back.
+            self.gone(patch.page.as_str());
+        }
         assert!(!refused || self.forgot, "{}: what the hub refused is sent again", patch.page);
     }
 
