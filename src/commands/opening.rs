@@ -15,6 +15,7 @@ use crate::engine::{Engine, Memory, Mode, Setting};
 use crate::hub::client::{Client, ClientOptions};
 use crate::local::cache::CacheEntry;
 use crate::local::folder::{Folder, Known};
+use crate::local::git::Gate;
 use crate::local::identity::Presence;
 use crate::local::patterns::Patterns;
 use crate::output::{Console, Shown};
@@ -193,7 +194,8 @@ pub fn folder(
             Known { page: page.clone(), path: path.clone(), presence }
         })
         .collect();
-    Ok(Folder::new(config.root.clone(), patterns, config.policy().rules, cache, known))
+    let gate = Gate::of(config.branch.clone());
+    Ok(Folder::new(config.root.clone(), patterns, config.policy().rules, cache, known).behind(gate))
 }
 
 /// The documents and folders that were named, relative to the root.

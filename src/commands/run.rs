@@ -110,7 +110,11 @@ impl Telling for Log {
 
     fn root(&mut self, health: &RootHealth) {
         match health {
-            RootHealth::Ok => tracing::info!("the root is back"),
+            RootHealth::Ok => tracing::info!("the root is back, or may be published from again"),
+            RootHealth::Held(checkout) => {
+                let reason = checkout.reason();
+                tracing::info!(code = reason.code.as_str(), "everything is held: {}", Shown::new(&reason.message));
+            }
             RootHealth::Missing(why) => tracing::warn!("the root is missing, everything is held: {}", Shown::new(why)),
             RootHealth::Changed { known, found } => tracing::error!(
                 known,

@@ -84,6 +84,7 @@ fn lines(round: &Round) -> Vec<String> {
         RootHealth::Ok => {}
         RootHealth::Missing(_) => lines.push("root missing".to_owned()),
         RootHealth::Changed { known, found } => lines.push(format!("root changed: {found} of {known}")),
+        RootHealth::Held(checkout) => lines.push(format!("held: {}", checkout.reason().code.as_str())),
     }
     lines.sort();
     lines
