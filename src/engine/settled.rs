@@ -45,6 +45,19 @@ pub enum Found {
     },
 }
 
+/// What the history of a folder tells of a document, for a run that starts from a revision instead of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// The page.
+    pub id: PageId,
+    /// Its file, then.
+    pub path: DocPath,
+    /// What it said at the revision; `None` where it is new since.
+    pub said: Option<Authored>,
+    /// What else it said since, the oldest first.
+    pub had: Vec<Authored>,
+}
+
 /// Whether the root is the folder that it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RootHealth {

@@ -50,8 +50,8 @@ enum Kept {
 /// What one look at the checkout found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glance {
-    /// What is checked out; two that are equal were the same commit of the same branch.
-    head: Option<Head>,
+    /// What is checked out, and HEAD's stat; two that are equal were the same commit of the same branch all the time.
+    head: Option<(Head, Option<Stat>)>,
     /// Why nothing may be told of the folder now.
     pub held: Option<Checkout>,
     /// What a person should hear although all goes on.
@@ -135,13 +135,14 @@ impl Gate {
                 repository.index_lock_file().display()
             )],
         };
+        let stat = repository.head_stat();
         let head = match repository.head() {
             Ok(head) => head,
             Err(Broken(why)) if branch.is_some() => return held(Checkout::Unnamed(why)),
             Err(Broken(_)) => return Ok(Glance { remarks, ..Glance::free() }),
         };
         let held = branch.as_deref().and_then(|branch| off(branch, detached_is.as_deref(), &head));
-        Ok(Glance { head: Some(head), held, remarks })
+        Ok(Glance { head: Some((head, stat)), held, remarks })
     }
 
     /// Which of these known files, which aren't there, are only not checked out: left out by a sparse checkout or by

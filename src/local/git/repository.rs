@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::ask::{self, AskError};
+use crate::local::scan::Stat;
 
 /// The repository that a folder lies in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,9 @@ const OPERATIONS: &[(&str, &str)] = &[
 
 /// An index that is locked for longer belongs to a git that has crashed.
 const STALE: Duration = Duration::from_secs(600);
+
+/// `git checkout` names the new branch a moment after it has written the index: for so long after that it counts as at work.
+const SETTLES: Duration = Duration::from_millis(200);
 
 /// How the index is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,11 +189,25 @@ impl Repository {
         self.git.join("index.lock")
     }
 
-    /// Whether another git changes the index right now.
+    /// The stat of HEAD: what was checked out and back again left it another one.
+    pub fn head_stat(&self) -> Option<Stat> {
+        fs::symlink_metadata(self.git.join("HEAD")).ok().map(|meta| Stat::of(&meta))
+    }
+
+    /// Whether another git changes the index right now, or did a moment ago.
     pub fn index_lock(&self, now: SystemTime) -> IndexLock {
-        let Ok(meta) = fs::symlink_metadata(self.index_lock_file()) else { return IndexLock::Free };
-        let age = meta.modified().ok().and_then(|at| now.duration_since(at).ok());
-        if age.is_some_and(|age| age > STALE) { IndexLock::Stale } else { IndexLock::Held }
+        let age = |path: &Path| {
+            let modified = fs::symlink_metadata(path).map(|meta| meta.modified().ok());
+            modified.map(|at| at.and_then(|at| now.duration_since(at).ok()))
+        };
+        match age(&self.index_lock_file()) {
+            Ok(Some(age)) if age > STALE => IndexLock::Stale,
+            Ok(_) => IndexLock::Held,
+            Err(_) => match age(&self.git.join("index")) {
+                Ok(Some(age)) if age < SETTLES => IndexLock::Held,
+                _ => IndexLock::Free,
+            },
+        }
     }
 
     /// Whether the history was cut when it was fetched.
@@ -296,6 +314,9 @@ mod tests {
         assert_eq!(repository.index_lock(now + Duration::from_secs(500)), IndexLock::Held);
         assert_eq!(repository.index_lock(now - Duration::from_secs(5_000)), IndexLock::Held, "another clock");
         assert_eq!(repository.index_lock(now + Duration::from_secs(700)), IndexLock::Stale);
+        fs::rename(dir.path().join(".git/index.lock"), dir.path().join(".git/index")).unwrap();
+        assert_eq!(repository.index_lock(now), IndexLock::Held, "HEAD follows a moment later");
+        assert_eq!(repository.index_lock(now + Duration::from_secs(1)), IndexLock::Free);
     }
 
     #[test]
