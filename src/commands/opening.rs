@@ -103,8 +103,9 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, Unopened> {
 /// # Errors
 /// As [`open`].
 pub fn open_scratch(config: &Config, console: &Console) -> Result<(Opened, TempDir), Unopened> {
-    let scratch = TempDir::with_prefix("hubsync-")
-        .map_err(|error| Unopened::Later(format!("no scratch folder can be made: {error}; make room, or set TMPDIR")))?;
+    let scratch = TempDir::with_prefix("hubsync-").map_err(|error| {
+        Unopened::Later(format!("no scratch folder can be made: {error}; make room, or set TMPDIR"))
+    })?;
     let opened = open_at(&scratch.path().join("state.db"), config, console)?;
     Ok((opened, scratch))
 }

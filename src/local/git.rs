@@ -96,12 +96,9 @@ impl Gate {
                 Ok(glance) => return glance,
                 Err(Locked) if Instant::now() < until => thread::sleep(BETWEEN),
                 Err(Locked) => {
-                    let why = "another git is at work here (its index.lock is there); it is published when that has ended";
-                    return Glance {
-                        head: None,
-                        held: Some(Checkout::Busy(why.to_owned())),
-                        remarks: Vec::new(),
-                    };
+                    let why =
+                        "another git is at work here (its index.lock is there); it is published when that has ended";
+                    return Glance { head: None, held: Some(Checkout::Busy(why.to_owned())), remarks: Vec::new() };
                 }
             }
         }
@@ -262,11 +259,6 @@ impl Nested {
         Self(Repository::around(root).ok().flatten())
     }
 
-    /// Whether rules of `.gitignore` above the root count.
-    pub fn lies_in_repository(&self) -> bool {
-        self.0.is_some()
-    }
-
     /// Whether `folder` begins another worktree or another repository. A submodule belongs to the checkout.
     pub fn is_foreign(&self, folder: &Path) -> bool {
         let Some(ours) = &self.0 else { return false };
@@ -293,7 +285,10 @@ mod tests {
         assert_eq!(off("refs/heads/main", None, &branch("main")), None);
         assert_eq!(off("main", Some("main"), &Head::Detached("f".repeat(40))), None);
         assert!(matches!(off("main", None, &branch("team/main")), Some(Checkout::OffBranch(_))));
-        assert!(matches!(off("main", Some("main"), &branch("other")), Some(Checkout::OffBranch(_))), "HEAD knows better");
+        assert!(
+            matches!(off("main", Some("main"), &branch("other")), Some(Checkout::OffBranch(_))),
+            "HEAD knows better"
+        );
         assert!(matches!(off("main", Some("v2"), &Head::Detached("f".repeat(40))), Some(Checkout::OffBranch(_))));
         assert!(matches!(off("main", None, &Head::Detached("f".repeat(40))), Some(Checkout::Unnamed(_))));
     }

@@ -141,13 +141,12 @@ impl Scope {
 /// user's own global rules don't, so that every machine sees the same.
 pub fn walk(root: &Path, patterns: &Patterns, scope: &Scope) -> Walked {
     let nested = Nested::below(root);
-    let parents = nested.lies_in_repository();
     let guard = Arc::new((root.to_path_buf(), patterns.clone(), scope.clone(), nested));
     let mut builder = WalkBuilder::new(root);
     builder
         .require_git(false)
         .git_global(false)
-        .parents(parents)
+        .parents(lies_in_repository(root))
         .follow_links(false)
         .add_custom_ignore_filename(IGNORE_FILE)
         .filter_entry(move |entry| {
@@ -167,6 +166,11 @@ pub fn walk(root: &Path, patterns: &Patterns, scope: &Scope) -> Walked {
         }
     }
     walked
+}
+
+/// Rules above the root count only where git itself would read them.
+fn lies_in_repository(root: &Path) -> bool {
+    root.ancestors().any(|folder| folder.join(".git").exists())
 }
 
 fn take(walked: &mut Walked, root: &Path, patterns: &Patterns, scope: &Scope, entry: &ignore::DirEntry) {

@@ -279,7 +279,9 @@ impl Report {
         }
         match self.root_state() {
             ("ok", Some(why)) => out.line(format_args!("held: {}: {}", Shown::new(&self.root), Shown::new(&why))),
-            (state, Some(why)) => out.line(format_args!("root {state}: {}: {}", Shown::new(&self.root), Shown::new(&why))),
+            (state, Some(why)) => {
+                out.line(format_args!("root {state}: {}: {}", Shown::new(&self.root), Shown::new(&why)))
+            }
             (_, None) => {}
         }
     }

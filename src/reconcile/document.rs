@@ -53,7 +53,7 @@ impl<'a> Case<'a> {
         let would_clear = match (&self.page.base, remote) {
             (Some(base), _) => [&base.live, &base.draft].into_iter().flatten().any(|known| !known.sent.body.empty),
             (None, Remote::Is { page, .. }) => has_text(page),
-            (None, _) if self.was_empty() => false,
+            (None, _) if self.then().is_some() => self.then().is_some_and(|then| !then.body.empty),
             (None, _) if self.page.seen.as_ref().is_some_and(has_text) => true,
             (None, Remote::Absent { .. }) => false,
             (None, _) if self.page.absent.is_some() => false,
@@ -69,10 +69,9 @@ impl<'a> Case<'a> {
         would_clear.then(|| hold("D15", State::Blocked, reason()))
     }
 
-    /// Whether the document had no body at the revision that this run starts from, either.
-    fn was_empty(&self) -> bool {
-        let said = self.page.past.as_ref().and_then(|past| past.said.as_ref());
-        said.is_some_and(|then| then.body.empty)
+    /// What the document said at the revision that this run starts from.
+    fn then(&self) -> Option<&Desired> {
+        self.page.past.as_ref().and_then(|past| past.said.as_ref())
     }
 
     /// The hub has no such page. One more look when the document has changed since; never a new page.

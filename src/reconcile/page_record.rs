@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::page::{
-    Authored, Desired, Digest, DraftSeen, Ids, LastTexts, Lists, Mono, Page, Patch, Print, Row, Stamp, Status, Text, Wall,
+    Authored, Desired, Digest, DraftSeen, Ids, LastTexts, Lists, Mono, Page, Patch, Print, Row, Stamp, Status, Text,
+    Wall,
 };
 use crate::reason::Code;
 use crate::simulation::{Planted, planted};

@@ -25,9 +25,7 @@ impl<'a> Case<'a> {
             // Nobody knows which of its texts the page has, and the file always wins.
             _ if self.unchecked() && touched => self.first_meeting(remote),
             _ if self.unchecked() => self.met(&supposed(then, None, self.now.wall), remote),
-            _ if !touched && self.says(then) => {
-                step("S1", Step::InStep { learned: None, draft: RemoteDraft::None })
-            }
+            _ if !touched && self.says(then) => step("S1", Step::InStep { learned: None, draft: RemoteDraft::None }),
             _ => step("S2", Step::Look(Look::Get)),
         }
     }

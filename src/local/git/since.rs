@@ -26,15 +26,21 @@ const TEXTS: usize = 20;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SinceError {
     /// The root lies in no repository.
-    #[error("--since needs a git checkout, and {0} lies in none; without one use `hubsync sync` with a state that is kept")]
+    #[error(
+        "--since needs a git checkout, and {0} lies in none; without one use `hubsync sync` with a state that is kept"
+    )]
     NoRepository(String),
     /// There is no such revision.
-    #[error("there is no revision `{0}` here; name a commit, a tag or a branch of this repository (where the marker is not there \
-             yet, begin with `hubsync sync`)")]
+    #[error(
+        "there is no revision `{0}` here; name a commit, a tag or a branch of this repository (where the marker is not there \
+             yet, begin with `hubsync sync`)"
+    )]
     Unknown(String),
     /// There is none in what was fetched.
-    #[error("there is no revision `{0}` in this shallow clone: fetch more of the history (`git fetch --unshallow`, \
-             `fetch-depth: 0` in GitHub Actions, `GIT_DEPTH: 0` in GitLab CI)")]
+    #[error(
+        "there is no revision `{0}` in this shallow clone: fetch more of the history (`git fetch --unshallow`, \
+             `fetch-depth: 0` in GitHub Actions, `GIT_DEPTH: 0` in GitLab CI)"
+    )]
     CutOff(String),
     /// The revision's texts were not fetched.
     #[error("this clone lacks texts of `{0}`: it was cloned in part (`--filter`); clone it whole")]
@@ -66,15 +72,24 @@ pub fn read(
     rules: &Rules,
     is_document: impl Fn(&Path) -> bool,
 ) -> Result<Since, SinceError> {
-    let repository = Repository::around(root)
-        .ok()
-        .flatten()
-        .ok_or_else(|| SinceError::NoRepository(root.display().to_string()))?;
+    let repository =
+        Repository::around(root).ok().flatten().ok_or_else(|| SinceError::NoRepository(root.display().to_string()))?;
     let commit = commit(root, &repository, revision)?;
     let at_commit = tree(root, &commit)?;
     let differs = ask::bytes(
         root,
-        &["diff-index", "-r", "-z", "--no-renames", "--name-only", "--relative", "--ignore-submodules=dirty", &commit, "--", "."],
+        &[
+            "diff-index",
+            "-r",
+            "-z",
+            "--no-renames",
+            "--name-only",
+            "--relative",
+            "--ignore-submodules=dirty",
+            &commit,
+            "--",
+            ".",
+        ],
     )?;
     let log = log(root, &commit)?;
     let changed: BTreeSet<PathBuf> =
@@ -90,7 +105,7 @@ pub fn read(
     let mut had: BTreeMap<PageId, (PathBuf, Vec<Authored>)> = BTreeMap::new();
     for (at, (path, blob)) in objects(root, asked, rules)?.into_iter().enumerate() {
         let (page, authored) = match blob {
-            Blob::Document(page, authored) => (page, authored),
+            Blob::Document(page, authored) => (page, *authored),
             Blob::Other => continue,
             Blob::Missing if at < then => return Err(SinceError::Partial(revision.to_owned())),
             Blob::Missing => continue,
@@ -194,8 +209,20 @@ fn log(root: &Path, commit: &str) -> Result<Vec<(PathBuf, String)>, SinceError> 
     let said = ask::bytes(
         root,
         &[
-            "log", "--first-parent", "-m", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff", "--format=",
-            "--relative", "--ignore-submodules=all", &range, "--", ".",
+            "log",
+            "--first-parent",
+            "-m",
+            "--raw",
+            "-z",
+            "--no-renames",
+            "--no-abbrev",
+            "--no-ext-diff",
+            "--format=",
+            "--relative",
+            "--ignore-submodules=all",
+            &range,
+            "--",
+            ".",
         ],
     )?;
     Ok(log_lines(&said))
@@ -249,7 +276,7 @@ fn histories(
 /// What an object is to hubsync.
 #[derive(Debug)]
 enum Blob {
-    Document(PageId, Authored),
+    Document(PageId, Box<Authored>),
     Other,
     /// Not in this clone.
     Missing,
@@ -264,7 +291,8 @@ fn objects(root: &Path, asked: Vec<(PathBuf, String)>, rules: &Rules) -> Result<
         let written = stdin.write_all(lines.as_bytes()).and_then(|()| stdin.rewind());
         written.map_err(|error| AskError::NotStarted(error.to_string()))?;
         let (count, rules) = (some.len(), rules.clone());
-        let take = move |mut out: BufReader<_>| (0..count).map(|_| blob(&mut out, &rules)).collect::<io::Result<Vec<_>>>();
+        let take =
+            move |mut out: BufReader<_>| (0..count).map(|_| blob(&mut out, &rules)).collect::<io::Result<Vec<_>>>();
         let blobs = ask::answers(root, &["cat-file", "--batch"], stdin, take)?;
         found.extend(some.iter().map(|(path, _)| path.clone()).zip(blobs));
     }
@@ -293,7 +321,7 @@ fn blob(out: &mut impl BufRead, rules: &Rules) -> io::Result<Blob> {
     out.take(size).read_to_end(&mut bytes)?;
     io::copy(&mut out.take(1), &mut io::sink())?;
     Ok(match document::parse(&bytes, rules).reading {
-        Reading::Document { page_id: Some(page), authored, .. } => Blob::Document(page, authored),
+        Reading::Document { page_id: Some(page), authored, .. } => Blob::Document(page, Box::new(authored)),
         _ => Blob::Other,
     })
 }
