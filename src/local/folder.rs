@@ -123,8 +123,8 @@ impl Folder {
     }
 
     /// The gate, to ask it without the folder.
-    pub fn gate(&self) -> &Gate {
-        &self.gate
+    pub fn gate(&self) -> Gate {
+        self.gate.alone()
     }
 
     /// A person says which branch a detached HEAD is (`--branch`).

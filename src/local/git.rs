@@ -26,7 +26,7 @@ const LOCKED: Duration = Duration::from_secs(1);
 const BETWEEN: Duration = Duration::from_millis(50);
 
 /// What is asked of the checkout that the root lies in.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Gate {
     kept: Kept,
     sparse: Option<Sparse>,
@@ -59,7 +59,7 @@ pub struct Glance {
 }
 
 /// Files that the index holds and that are not checked out, as of one state of the index.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Sparse {
     index: Option<Stat>,
     root: PathBuf,
@@ -79,6 +79,11 @@ impl Gate {
     /// The gate of `git.branch`; `None` takes every branch.
     pub fn of(branch: Option<String>) -> Self {
         Self { kept: Kept::Shut { branch, detached_is: None }, sparse: None }
+    }
+
+    /// The same gate without what it remembers of the index.
+    pub fn alone(&self) -> Self {
+        Self { kept: self.kept.clone(), sparse: None }
     }
 
     /// A person says which branch a detached HEAD is (`--branch`).

@@ -214,7 +214,7 @@ impl Settler {
     /// Whether the root is still the folder that is watched, and its checkout held or free as before; else it is scanned, and
     /// watched, anew. (Git's own files are not watched: they change all the time.)
     async fn probe(&mut self, rounds: &mpsc::Sender<Round>) -> Option<()> {
-        let (root, gate) = (self.root.clone(), self.folder.as_ref()?.gate().clone());
+        let (root, gate) = (self.root.clone(), self.folder.as_ref()?.gate());
         let (id, held) = blocking(rounds, move || {
             let real = root.canonicalize();
             (id_at(&root), real.ok().and_then(|real| gate.glance(&real).held))

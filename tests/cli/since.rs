@@ -1,9 +1,10 @@
 //! `hubsync sync --since REV`: a run without a state, as CI has it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hubsync::sandbox::{Act, Normalise, server::clock};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::git::{commit, git, git_command, init, stands};
 use crate::place::{Place, Ran, files};
@@ -187,16 +188,101 @@ fn a_run_that_ended_in_75_is_made_good_by_the_next() {
     assert!(place.requests().is_empty());
 }
 
+/// The commands of a recipe in the README: the lines after `from`, as far as they are indented like the first.
+fn recipe(from: &str) -> String {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let lines: Vec<&str> =
+        readme.lines().skip_while(|line| !line.starts_with(from) || line.contains("[")).skip(1).collect();
+    let indent = lines[0].len() - lines[0].trim_start().len();
+    let inside = lines.iter().take_while(|line| line.len() - line.trim_start().len() >= indent);
+    inside.map(|line| line.trim_start().trim_start_matches("- ").to_owned() + "\n").collect()
+}
+
+/// One job of CI: a fresh clone, the recipe's commands, nothing kept but what they keep.
+fn job(place: &Place, commands: &str, commit: &str, cache: &Path) -> i32 {
+    let clone = TempDir::new().unwrap();
+    git(clone.path(), &["clone", "-q", &place.root().to_string_lossy(), "."]);
+    git(clone.path(), &["checkout", "-q", "--detach", commit]);
+    let marker = clone.path().join(".hubsync-published");
+    drop(std::fs::copy(cache, &marker));
+    let bin = Path::new(env!("CARGO_BIN_EXE_hubsync")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let mut job = place.command(&[]);
+    let env: Vec<_> = job.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
+    job = std::process::Command::new("bash");
+    job.args(["-e", "-c", commands]).env_clear().current_dir(clone.path());
+    job.envs(env.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
+    job.env("PATH", path).env("GITHUB_REF_NAME", "main").env("CI_COMMIT_BRANCH", "main");
+    job.env("HUBSYNC_CONFIG", place.path("hubsync.yaml")).env("HUBSYNC_ROOT", clone.path());
+    let ran = Ran::of(job.output().unwrap());
+    if ran.code == 0 {
+        drop(std::fs::copy(&marker, cache));
+    }
+    // A runner begins with no state.
+    for left in ["state.db", "state.db-wal", "state.db-shm"] {
+        drop(std::fs::remove_file(place.path(left)));
+    }
+    ran.code
+}
+
+#[test]
+fn the_recipes_of_the_readme_do_what_they_say() {
+    for from in ["        run: |", "  script:"] {
+        let commands = recipe(from);
+        assert!(commands.contains("--since"), "{commands}");
+        let place = published(3);
+        place.config("git:\n  branch: main\n");
+        git(&place.root(), &["config", "receive.denyCurrentBranch", "ignore"]);
+        let cache = place.path("cache");
+        let first = marker(&place);
+        assert_eq!(job(&place, &commands, &first, &cache), 0, "no marker yet: {commands}");
+        place.requests();
+        edit(&place, "p0", "One.\n");
+        assert_eq!(job(&place, &commands, "main", &cache), 0);
+        assert_eq!(place.requests(), get_and_patch(1));
+        edit(&place, "p1", "Two.\n");
+        place.faults(&["GET/error-before=503:1"]);
+        let impatient = commands.replace("hubsync sync", "hubsync sync --max-wait 0s");
+        assert_eq!(job(&place, &impatient, "main", &cache), 75);
+        place.faults(&[]);
+        edit(&place, "p2", "Three.\n");
+        let newest = marker(&place);
+        place.requests();
+        assert_eq!(job(&place, &commands, "main", &cache), 0, "it makes good what the last one left");
+        assert_eq!(place.requests(), get_and_patch(2));
+        assert_eq!(job(&place, &commands, &first, &cache), 0, "an old job is run again");
+        assert!(place.requests().is_empty());
+        assert_eq!((place.content("p0"), place.content("p2")), ("One.\n".into(), "Three.\n".into()));
+        edit(&place, "p0", "Four.\n");
+        assert_eq!(job(&place, &commands, "main", &cache), 0, "the marker was left at {newest}");
+        assert_eq!(place.requests(), get_and_patch(1));
+    }
+}
+
+#[test]
+fn an_older_run_that_ends_last_overwrites_nothing() {
+    let place = published(2);
+    let begun = marker(&place);
+    edit(&place, "p1", "Older.\n");
+    let older = marker(&place);
+    edit(&place, "p1", "Newer.\n");
+    since(&place, &begun).ends(0);
+    git(&place.root(), &["checkout", "-q", &older]);
+    let ran = since(&place, &begun).ends(1);
+    assert!(ran.out.contains("remote_changed"), "{ran:?}");
+    assert_eq!(place.content("p1"), "Newer.\n");
+}
+
 #[test]
 fn names_are_read_once_and_lists_are_compared_with_those_of_the_revision() {
     let place = Place::new();
-    {
+    let theirs = {
         let mut hub = place.hub.lock();
-        for name in ["Sales", "People"] {
-            hub.model.add_folder(clock(), name, None);
-        }
+        hub.model.add_folder(clock(), "Sales", None);
+        hub.model.add_folder(clock(), "People", None);
         hub.model.add_skill(clock(), "Listening");
-    }
+        hub.model.add_folder(clock(), "Theirs", None)
+    };
     let ids = ["a", "b", "c"];
     let doc = |id: &str, more: &str, body: &str| {
         place.write(
@@ -228,6 +314,13 @@ fn names_are_read_once_and_lists_are_compared_with_those_of_the_revision() {
         "folders and skills, too"
     );
     assert_eq!(place.content("a"), "Text alone.\n");
+    // A colleague has filed it elsewhere: the list is on both sides now.
+    let act = Act::File { folder_ids: vec![theirs], skill_ids: Vec::new() };
+    place.hub.lock().model.colleague(clock(), "b", act).unwrap();
+    doc("b", "folders: Sales\n", "Same.\n");
+    commit(&place.root(), "filed on both sides");
+    let ran = since(&place, "HEAD~1").ends(1);
+    assert!(ran.out.contains("b.md: conflict") && ran.out.contains("remote_changed"), "{ran:?}");
 }
 
 #[test]

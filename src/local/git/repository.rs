@@ -92,15 +92,21 @@ impl Repository {
             let Some(named) = text.strip_prefix("gitdir:") else { return Ok(None) };
             top.join(named.trim_end_matches(['\r', '\n']).trim_start())
         };
-        if !git.join("HEAD").exists() && fs::symlink_metadata(git.join("HEAD")).is_err() {
-            if meta.is_dir() {
-                return Ok(None);
+        match fs::symlink_metadata(git.join("HEAD")) {
+            Ok(_) => {}
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                let git = git.display();
+                return Err(Broken(format!("{git} can't be read ({error}); give this user the right to read it")));
             }
-            return Err(Broken(format!(
-                "{} says that git's own folder is {}, which is not there; mount it too, or mend it with `git worktree repair`",
-                top.join(".git").display(),
-                git.display()
-            )));
+            // A folder of this name is no repository yet.
+            Err(_) if meta.is_dir() => return Ok(None),
+            Err(_) => {
+                return Err(Broken(format!(
+                    "{} says that git's own folder is {}, which is not there; mount it too, or mend it with `git worktree repair`",
+                    top.join(".git").display(),
+                    git.display()
+                )));
+            }
         }
         let common = match fs::read_to_string(git.join("commondir")) {
             Ok(named) => git.join(named.trim_end_matches(['\r', '\n'])),
