@@ -23,7 +23,7 @@ use repository::{Broken, Head, IndexLock, Repository};
 /// How long a lock on the index is waited for: a commit or a `git status` holds it for a moment.
 const LOCKED: Duration = Duration::from_secs(1);
 /// Between two looks at it.
-const BETWEEN: Duration = Duration::from_millis(50);
+const BETWEEN: Duration = Duration::from_millis(10);
 
 /// What is asked of the checkout that the root lies in.
 #[derive(Debug, Default)]

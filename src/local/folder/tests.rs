@@ -466,7 +466,7 @@ fn what_is_read_while_something_else_is_checked_out_is_read_again() {
                     fs::write(bench.at(".git/HEAD.lock"), format!("ref: refs/heads/{branch}\n")).unwrap();
                     fs::rename(bench.at(".git/HEAD.lock"), bench.at(".git/HEAD")).unwrap();
                     fs::remove_file(bench.at(".git/index.lock")).unwrap();
-                    std::thread::sleep(Duration::from_millis(3));
+                    std::thread::sleep(Duration::from_millis(8));
                 }
             }
         });
@@ -479,7 +479,7 @@ fn what_is_read_while_something_else_is_checked_out_is_read_again() {
                 }
                 _ => held += 1,
             }
-            if free >= 40 && held >= 40 {
+            if free >= 30 && held >= 10 {
                 break;
             }
         }
