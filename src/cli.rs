@@ -122,6 +122,7 @@ pub enum Command {
 Examples:
   hubsync sync                       everything that changed
   hubsync sync sales/ pricing.md     only these
+  hubsync sync --since v1.2          what changed since then, without a state (for CI)
   hubsync sync --dry-run --json      the plan, for a script; exit 1 if something would be sent")]
 pub struct Sync {
     /// Only these documents or folders
@@ -135,6 +136,14 @@ pub struct Sync {
     /// At a first meeting with another text: publish over it (backed up), or hold it for a person
     #[arg(long, value_enum, value_name = "local|hold", hide_possible_values = true)]
     pub first_meeting: Option<FirstMeeting>,
+
+    /// Only documents changed since this revision of git, whose text there counts as what the pages say; needs no state
+    #[arg(long, value_name = "REV")]
+    pub since: Option<String>,
+
+    /// Which branch a detached HEAD is, where git.branch is set
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
 
     /// How long to wait for the minute's budget and for retries
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration::parse)]

@@ -486,6 +486,11 @@ impl LastTexts {
         true
     }
 
+    /// Whether the document had another text than this.
+    pub fn others(&self, title: Option<&str>, body: Digest) -> bool {
+        self.0.iter().any(|had| had.body != body || had.title.as_deref() != title)
+    }
+
     /// Whether the document had this text.
     pub fn contains(&self, text: &Print) -> bool {
         self.0.iter().any(|had| had.body == text.body.exact && had.title.as_ref().is_none_or(|t| *t == text.title))

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::cli::{self, Exit};
 use crate::config::{self, Config, Environment, FILE_NAME, KeySource, Overrides};
+use crate::local::git;
 use crate::output::{Lines, Shown};
 
 /// The text that is written, but for the root: the example that documents every key.
@@ -14,6 +15,9 @@ const EXAMPLE: &str = include_str!("../../config.example.yaml");
 
 /// The example's root.
 const EXAMPLE_ROOT: &str = "\nroot: ./handbook\n";
+
+/// The example's branch.
+const EXAMPLE_BRANCH: &str = "\n  branch: null\n";
 
 /// Where a line goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,8 @@ pub async fn run(
     let (path, shown) = (folder.join(name), Shown::path(name));
     // In the file a relative root is seen from the file; it was typed as seen from here.
     let root = if path.parent() == Some(folder) { args.root.clone() } else { folder.join(&args.root) };
-    if let Err(error) = write(&path, &text(&root)) {
+    let branch = git::current_branch(&folder.join(&args.root));
+    if let Err(error) = write(&path, &text(&root, branch.as_deref())) {
         match error.kind() {
             io::ErrorKind::AlreadyExists => {
                 tell(To::Remark, &Lines::of(format_args!("{shown} is already there; it was left as it is")))?;
@@ -65,13 +70,22 @@ pub async fn run(
     Ok(exit)
 }
 
-/// The example with the root that was asked for.
-fn text(root: &Path) -> String {
-    let root = root.to_string_lossy();
-    let plain = root.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_'));
-    let starts = root.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '.'));
-    let written = if plain && starts { root.into_owned() } else { serde_json::Value::from(root).to_string() };
-    EXAMPLE.replacen(EXAMPLE_ROOT, &format!("\nroot: {written}\n"), 1)
+/// The example with the root that was asked for, and the branch that is checked out there.
+fn text(root: &Path, branch: Option<&str>) -> String {
+    let root = scalar(&root.to_string_lossy());
+    let text = EXAMPLE.replacen(EXAMPLE_ROOT, &format!("\nroot: {root}\n"), 1);
+    match branch {
+        Some(branch) => text.replacen(EXAMPLE_BRANCH, &format!("\n  branch: {}\n", scalar(branch)), 1),
+        None => text,
+    }
+}
+
+/// A text as YAML reads it back.
+fn scalar(text: &str) -> String {
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_'));
+    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '.'));
+    let is_word = ["null", "true", "false", "yes", "no", "on", "off"].contains(&text.to_lowercase().as_str());
+    if plain && starts && !is_word { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {

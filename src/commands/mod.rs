@@ -16,5 +16,6 @@ pub mod opening;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod since;
 pub mod status;
 pub mod sync;

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tempfile::TempDir;
+
 use crate::cli::Exit;
 use crate::config::credential::ApiKey;
 use crate::config::{Config, duration};
@@ -15,6 +17,7 @@ use crate::engine::{Engine, Memory, Mode, Setting};
 use crate::hub::client::{Client, ClientOptions};
 use crate::local::cache::CacheEntry;
 use crate::local::folder::{Folder, Known};
+use crate::local::git::Gate;
 use crate::local::identity::Presence;
 use crate::local::patterns::Patterns;
 use crate::output::{Console, Shown};
@@ -91,16 +94,33 @@ impl From<StateError> for Unopened {
 /// # Errors
 /// Where something can't be opened.
 pub fn open(config: &Config, console: &Console) -> Result<Opened, Unopened> {
+    open_at(&config.state, config, console)
+}
+
+/// Opens everything for a run that reads no state and leaves none: it has a state of its own, which goes with the folder that
+/// is answered. Ledger and backups are the usual ones.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_scratch(config: &Config, console: &Console) -> Result<(Opened, TempDir), Unopened> {
+    let scratch = TempDir::with_prefix("hubsync-").map_err(|error| {
+        Unopened::Later(format!("no scratch folder can be made: {error}; make room, or set TMPDIR"))
+    })?;
+    let opened = open_at(&scratch.path().join("state.db"), config, console)?;
+    Ok((opened, scratch))
+}
+
+fn open_at(state: &Path, config: &Config, console: &Console) -> Result<Opened, Unopened> {
     let clock = Clock::start();
     let key = config.hub.key.read().map_err(|error| error.to_string())?;
     if let Some(warning) = config.hub.key.warning() {
         console.warning(Shown::new(&warning));
     }
-    let mut lock = Lock::take(&config.state)?;
+    let mut lock = Lock::take(state)?;
     if config.root.is_dir() {
         lock.hold_root(&config.root)?;
     }
-    let opened = Store::open(&config.state)?;
+    let opened = Store::open(state)?;
     let mut hold_ms = 0;
     if let Was::MovedAside(aside) = &opened.was {
         hold_ms = DAMAGED_MS;
@@ -193,7 +213,8 @@ pub fn folder(
             Known { page: page.clone(), path: path.clone(), presence }
         })
         .collect();
-    Ok(Folder::new(config.root.clone(), patterns, config.policy().rules, cache, known))
+    let gate = Gate::of(config.branch.clone());
+    Ok(Folder::new(config.root.clone(), patterns, config.policy().rules, cache, known).behind(gate))
 }
 
 /// The documents and folders that were named, relative to the root.

@@ -10,7 +10,7 @@ use crate::config::{Config, duration};
 use crate::daemon::event_loop::{self, Guard, Telling, Tree};
 use crate::daemon::signals::Signals;
 use crate::engine::change::{HubHealth, HubState, LogEntry, LogEvent};
-use crate::engine::settled::RootHealth;
+use crate::engine::settled::{Checkout, RootHealth};
 use crate::engine::{Mode, PageReport};
 use crate::local::settle;
 use crate::output::{Console, Shown};
@@ -110,7 +110,15 @@ impl Telling for Log {
 
     fn root(&mut self, health: &RootHealth) {
         match health {
-            RootHealth::Ok => tracing::info!("the root is back"),
+            RootHealth::Ok => tracing::info!("the root is back, or may be published from again"),
+            RootHealth::Held(checkout) => {
+                let reason = checkout.reason();
+                let (code, why) = (reason.code.as_str(), Shown::new(&reason.message));
+                match checkout {
+                    Checkout::Unnamed(_) => tracing::warn!(code, "everything is held: {why}"),
+                    Checkout::OffBranch(_) | Checkout::Busy(_) => tracing::info!(code, "everything is held: {why}"),
+                }
+            }
             RootHealth::Missing(why) => tracing::warn!("the root is missing, everything is held: {}", Shown::new(why)),
             RootHealth::Changed { known, found } => tracing::error!(
                 known,

@@ -44,6 +44,9 @@ pub fn run(args: &cli::Status, config: &Config, console: &Console) -> io::Result
         Err(why) => return refuse(&why),
     };
     let round = folder.scan(now.wall, Quiet::AtOnce);
+    for remark in &round.remarks {
+        console.warning(Shown::new(remark));
+    }
     let hub = standing(loaded.hub.clone(), now.wall);
     let budget_of = loaded.budget_of.map(HubKey);
     let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };

@@ -5,8 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::cli::{self, Exit};
-use crate::commands::opening::{self, Opened};
+use crate::commands::opening::{self, Opened, Unopened};
+use crate::commands::since::{self, Start};
 use crate::commands::{check, report};
 use crate::config::Config;
 use crate::daemon::driver::Driver;
@@ -48,15 +51,28 @@ pub async fn run(
         Err(why) => return refuse(&why),
     };
     let mut signals = Signals::listen()?;
-    let opened = match opening::open(config, console) {
+    let start = match &args.since {
+        None => None,
+        Some(revision) => tokio::select! {
+            read = start(config, revision) => match read? {
+                Ok(start) => Some(start),
+                Err(why) => return refuse(&why),
+            },
+            stop = signals.stop() => return Ok(stopped(stop)),
+        },
+    };
+    let (opened, _scratch) = match open(config, start.as_ref(), console) {
         Ok(opened) => opened,
         Err(why) => return Ok(why.tell(console)),
     };
     let Opened { hub, .. } = opened;
     let writes = if args.dry_run { Writes::Plan } else { Writes::Send };
-    let (mut driver, tree, _lock) = opened.drive(config, Mode::OneShot(writes), scope)?;
+    let (mut driver, mut tree, _lock) = opened.drive(config, Mode::OneShot(writes), scope)?;
+    if let Some(branch) = &args.branch {
+        tree.detached_is(branch.clone());
+    }
     let now = driver.now().wall;
-    let (tree, first) = tokio::select! {
+    let (tree, mut first) = tokio::select! {
         read = first_round(tree, now, confirmation(args)) => read?,
         // A file system may not answer at all; nothing is under way yet.
         stop = signals.stop() => {
@@ -64,6 +80,16 @@ pub async fn run(
             return Ok(stopped(stop));
         }
     };
+    for remark in &first.remarks {
+        console.warning(Shown::new(remark));
+    }
+    if let Some(start) = &start {
+        if start.has_moved(&first, console) {
+            driver.finish();
+            return Ok(Exit::Later);
+        }
+        start.begin(&mut driver, &mut first);
+    }
     let mut watcher = Told::new(args, console, progress);
     let end = one_shot::run(&mut driver, tree, first, args.max_wait, &mut signals, &mut watcher).await;
     watcher.changed(&mut driver);
@@ -75,6 +101,21 @@ pub async fn run(
         End::Stopped(stop) => Ok(stopped(stop)),
         End::Round => tell(args, config, console, hub, summary, now),
     }
+}
+
+/// What the history tells of `revision`.
+async fn start(config: &Config, revision: &str) -> io::Result<Result<Start, String>> {
+    let (config, revision) = (config.clone(), revision.to_owned());
+    tokio::task::spawn_blocking(move || since::read(&config, &revision)).await.map_err(io::Error::other)
+}
+
+/// Opens what the run needs; without a state of its own what it has in place of one.
+fn open(config: &Config, start: Option<&Start>, console: &Console) -> Result<(Opened, Option<TempDir>), Unopened> {
+    let Some(start) = start else { return opening::open(config, console).map(|opened| (opened, None)) };
+    let (mut opened, scratch) = opening::open_scratch(config, console)?;
+    let now = opened.clock.now().wall;
+    start.know(config, &mut opened, now)?;
+    Ok((opened, Some(scratch)))
 }
 
 fn stopped(stop: Stop) -> Exit {

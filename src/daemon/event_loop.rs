@@ -1,5 +1,6 @@
 //! The daemon's loop: one `select!` over what comes from the folder, the hub, the system and the clock. It decides nothing.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -93,6 +94,7 @@ pub async fn run(
             event = driver.next() => driver.take(event),
             Some(mut round) = tree.rounds.recv() => {
                 told.watching(&round);
+                told.checkout(&round);
                 told.found = Some(round.health.clone());
                 round.health = guard.judge(round.health);
                 driver.round(round);
@@ -165,6 +167,7 @@ struct Told {
     /// How the folder itself was found last, whoever keeps it.
     found: Option<RootHealth>,
     watching: Option<WatchProblem>,
+    remarks: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -183,6 +186,15 @@ impl Told {
                 None => tracing::info!("changes are told by the system again"),
             }
             self.watching.clone_from(&round.watch_problem);
+        }
+    }
+
+    /// Tells once what should be heard of the git checkout.
+    fn checkout(&mut self, round: &Round) {
+        for remark in &round.remarks {
+            if self.remarks.insert(remark.clone()) {
+                tracing::warn!("{remark}");
+            }
         }
     }
 

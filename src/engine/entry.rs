@@ -8,7 +8,7 @@ use crate::reconcile::FRESH_MS;
 use crate::reconcile::page_record::{Intent, PageRecord};
 use crate::reconcile::step::{Remote, RemoteDraft};
 
-use super::settled::Found;
+use super::settled::{Found, History};
 use crate::simulation::{Planted, planted};
 
 /// A page that has a document, or had one.
@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub quiet: Option<Quiet>,
     /// What would be sent, in a dry run.
     pub planned: Option<Planned>,
+    /// What its document said before, where the names of that are not ids yet.
+    pub history: Option<Box<History>>,
 }
 
 /// The life of a page.
@@ -166,6 +168,7 @@ impl Entry {
             order: 0,
             quiet: None,
             planned: None,
+            history: None,
         }
     }
 

@@ -8,7 +8,7 @@
 //! The one ordering rule: what is sent was stored before. A slot of the budget is taken first and is not bound to a page:
 //! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
 //!
-//! Reading order: `entry` (one page), `plan` (decide and what follows), `spend` (slots and requests), `answers` (what came
+//! Reading order: `entry` (one page), `plan` (decide and what follows), `history` (runs without a state), `spend` (slots and requests), `answers` (what came
 //! back), `listing` and `gates` (lists, and what keeps requests back), `backlog`, `summary`.
 
 mod answers;
@@ -16,6 +16,7 @@ mod backlog;
 pub mod change;
 mod entry;
 mod gates;
+mod history;
 mod listing;
 mod orders;
 pub mod outcome;
@@ -40,7 +41,7 @@ use entry::{Entry, Life};
 use gates::Gates;
 use listing::{NamesRun, PageList};
 use request::{Answer, Request};
-use settled::{RootHealth, Settled};
+use settled::{History, RootHealth, Settled};
 use spend::{Job, Slot};
 use unsaved::Unsaved;
 
@@ -59,6 +60,8 @@ pub struct Id(pub u64);
 pub enum Input {
     /// Documents came to rest; the first round holds all of them.
     Settled(Vec<Settled>),
+    /// What documents said before, for a run that starts from a revision instead of a state.
+    Histories(Vec<History>),
     /// The root is, or isn't, the folder that it was.
     Health(RootHealth),
     /// A slot was granted, or refused until some time.
@@ -247,6 +250,7 @@ impl Engine {
         self.notice_jump(now);
         match input {
             Input::Settled(settled) => self.settled(now, settled),
+            Input::Histories(histories) => self.histories(histories),
             Input::Health(health) => self.health(health),
             Input::Reserved(id, answer) => self.reserved(now, id, answer),
             Input::NoLedger(id, why) => self.no_ledger(now, id, &why),

@@ -41,6 +41,9 @@ impl Engine {
 
     /// Decides one page until it asks for something or is at rest.
     pub(super) fn plan(&mut self, now: Now, id: &PageId) {
+        if self.wants_history(id) {
+            return;
+        }
         for _ in 0..ROUNDS {
             let Some(decision) = self.decide_page(now, id) else {
                 // Its file was not read yet: that will make it due again.
@@ -287,7 +290,7 @@ impl Engine {
     }
 
     /// A page that this run is not about asks for nothing.
-    fn is_aside(&mut self, id: &PageId, rule: &'static str) -> bool {
+    pub(super) fn is_aside(&mut self, id: &PageId, rule: &'static str) -> bool {
         let aside = self.entries.get(id).is_some_and(|entry| !self.in_scope(&entry.path));
         if let (true, Some(entry)) = (aside, self.entries.get_mut(id)) {
             entry.life = Life::Idle;

@@ -1,7 +1,7 @@
 //! What the folder says, once it has come to rest: made by `local/`, taken in by the engine.
 
 use crate::page::{Authored, DocPath, PageId, Wall};
-use crate::reason::Reason;
+use crate::reason::{Code, Reason};
 
 /// One finding of a round.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,19 @@ pub enum Found {
     },
 }
 
+/// What the history of a folder tells of a document, for a run that starts from a revision instead of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// The page.
+    pub id: PageId,
+    /// Its file, then.
+    pub path: DocPath,
+    /// What it said at the revision; `None` where it is new since.
+    pub said: Option<Authored>,
+    /// What else it said since, the oldest first.
+    pub had: Vec<Authored>,
+}
+
 /// Whether the root is the folder that it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RootHealth {
@@ -59,4 +72,27 @@ pub enum RootHealth {
         /// How many of them were found, by path or by page.
         found: usize,
     },
+    /// It is, but its git checkout is not one to publish from now: everything is held, nothing counts as gone.
+    Held(Checkout),
+}
+
+/// Why nothing is published from a git checkout; the words say cause and cure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checkout {
+    /// Another branch than `git.branch` is checked out.
+    OffBranch(String),
+    /// Nobody knows which branch this is: a person must say so.
+    Unnamed(String),
+    /// Git is in the middle of something.
+    Busy(String),
+}
+
+impl Checkout {
+    /// As the reason of every page.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::OffBranch(why) | Self::Unnamed(why) => Reason::new(Code::OffBranch, why.clone()),
+            Self::Busy(why) => Reason::new(Code::GitBusy, why.clone()),
+        }
+    }
 }

@@ -242,6 +242,10 @@ impl Engine {
                     "only {found} of {known} known documents are in this folder; if that is right: hubsync sync --confirm-root"
                 ),
             )),
+            RootHealth::Held(checkout) => {
+                let reason = checkout.reason();
+                return Standing { state: reason.code.held_state(), ..Standing::pending("", Some(reason)) };
+            }
             RootHealth::Ok => None,
         };
         match (&entry.record.base, &reason) {

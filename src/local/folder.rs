@@ -1,7 +1,8 @@
 //! The root as it stands: scanned whole or looked at in part, it answers what has come to rest and was not told before.
 //!
 //! Promise 5 is kept here: a root that is missing, empty or another one tells nothing, so that nothing is published or
-//! archived for it. Blocking: for the blocking pool.
+//! archived for it. Nor does a git checkout that the gate keeps back, or whose HEAD moved while it was read. Blocking: for
+//! the blocking pool.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -9,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::document::Reading;
-use crate::engine::settled::{RootHealth, Settled};
+use crate::engine::settled::{Checkout, Found, RootHealth, Settled};
 use crate::local::cache::CacheEntry;
+use crate::local::git::Gate;
 use crate::local::identity::{Home, Picture, Presence, Says, Standing, identify};
 use crate::local::index::{Clock, Index, Quiet, Survey};
 use crate::local::patterns::Patterns;
@@ -52,8 +54,28 @@ pub struct Round {
     pub folders: BTreeSet<PathBuf>,
     /// How many orders to rescan `settle` had received when this round began: whoever sent so many has the answer.
     pub rescans: u64,
+    /// What a person should hear of the git checkout although all goes on.
+    pub remarks: Vec<String>,
     /// Why events can't be relied on, so that the root is compared every few seconds. From `settle`, too.
     pub watch_problem: Option<WatchProblem>,
+}
+
+impl Round {
+    /// A round that tells of the root alone.
+    fn nothing(health: RootHealth) -> Self {
+        Self {
+            settled: Vec::new(),
+            health,
+            unsettled: Vec::new(),
+            cache_put: Vec::new(),
+            cache_gone: Vec::new(),
+            documents: 0,
+            folders: BTreeSet::new(),
+            rescans: 0,
+            remarks: Vec::new(),
+            watch_problem: None,
+        }
+    }
 }
 
 /// The index of the root.
@@ -66,7 +88,11 @@ pub struct Folder {
     told: Picture,
     /// The folder that was scanned whole last: another one is never looked at in part.
     scanned: Option<RootId>,
+    gate: Gate,
 }
+
+/// How often a folder is read again because something else was checked out meanwhile.
+const READINGS: usize = 5;
 
 impl Folder {
     /// `root` may be a link. `cache` and `known` come from the state.
@@ -85,7 +111,25 @@ impl Folder {
             homes: known.into_iter().map(home).collect(),
             told: Picture::default(),
             scanned: None,
+            gate: Gate::default(),
         }
+    }
+
+    /// Tells nothing that `gate` keeps back.
+    #[must_use]
+    pub fn behind(mut self, gate: Gate) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// The gate, to ask it without the folder.
+    pub fn gate(&self) -> Gate {
+        self.gate.alone()
+    }
+
+    /// A person says which branch a detached HEAD is (`--branch`).
+    pub fn detached_is(&mut self, name: String) {
+        self.gate.detached_is(name);
     }
 
     /// The root as it was given.
@@ -96,7 +140,7 @@ impl Folder {
     /// Looks at everything.
     pub fn scan(&mut self, now: Wall, quiet: Quiet) -> Round {
         match Root::open(&self.root) {
-            Ok(root) => self.round(&Arc::new(root), &Scope::All, now, quiet),
+            Ok(root) => self.round(&Arc::new(root), Scope::All, now, quiet),
             Err(missing) => self.missing(missing),
         }
     }
@@ -108,9 +152,9 @@ impl Folder {
             Ok(root) if self.scanned == Some(root.id()) => {
                 let links = self.index.links().map(|path| path.as_path().to_path_buf());
                 let scope = Scope::Paths(paths.iter().map(|path| widened(path)).chain(links).collect());
-                self.round(&Arc::new(root), &scope, now, quiet)
+                self.round(&Arc::new(root), scope, now, quiet)
             }
-            Ok(root) => self.round(&Arc::new(root), &Scope::All, now, quiet),
+            Ok(root) => self.round(&Arc::new(root), Scope::All, now, quiet),
             Err(missing) => self.missing(missing),
         }
     }
@@ -146,51 +190,98 @@ impl Folder {
         })
     }
 
-    fn round(&mut self, root: &Arc<Root>, scope: &Scope, now: Wall, quiet: Quiet) -> Round {
-        let clock = Clock::starting(now);
-        let walked = scan::walk(root.real(), &self.patterns, scope);
-        self.take_in(root, scope, walked, clock, quiet)
+    /// Reads what lies in the scope; again, and then everything, where something else was checked out meanwhile.
+    fn round(&mut self, root: &Arc<Root>, mut scope: Scope, now: Wall, quiet: Quiet) -> Round {
+        let mut before = self.gate.glance(root.real());
+        for _ in 0..READINGS {
+            if let Some(held) = before.held.take() {
+                return self.held(root, &scope, now, quiet, held);
+            }
+            let clock = Clock::starting(now);
+            let walked = scan::walk(root.real(), &self.patterns, &scope);
+            let (folders, remarks) = self.read_in(root, &scope, walked, clock, quiet);
+            let after = self.gate.glance(root.real());
+            if after.held.is_none() && after.same_head(&before) {
+                return self.told(&scope, clock, folders, before.remarks.into_iter().chain(remarks).collect());
+            }
+            (before, scope) = (after, Scope::All);
+        }
+        let why = "other commits are checked out again and again; it is published when that has ended";
+        self.held(root, &Scope::All, now, quiet, Checkout::Busy(why.to_owned()))
     }
 
     /// What a walk saw becomes a round. Apart from [`Folder::round`] so that tests can say what a walk saw.
+    #[cfg(test)]
     fn take_in(&mut self, root: &Arc<Root>, scope: &Scope, walked: Walked, clock: Clock, quiet: Quiet) -> Round {
+        let (folders, remarks) = self.read_in(root, scope, walked, clock, quiet);
+        self.told(scope, clock, folders, remarks)
+    }
+
+    /// Brings the index up to what a walk saw; answers the folders that it walked, and what should be heard.
+    fn read_in(
+        &mut self,
+        root: &Arc<Root>,
+        scope: &Scope,
+        walked: Walked,
+        clock: Clock,
+        quiet: Quiet,
+    ) -> (BTreeSet<PathBuf>, Vec<String>) {
         let folders = if *scope == Scope::All { BTreeSet::new() } else { walked.folders.clone() };
         let homes = self.homes.iter().map(|(page, home)| (home.path.clone(), page.clone())).collect();
         let survey = Survey { root, patterns: &self.patterns, scope, clock, quiet, homes: &homes };
-        self.index.update(&survey, walked);
+        let absent = self.index.update(&survey, walked);
+        let left_out = self.gate.not_checked_out(root.real(), &absent);
+        for (path, reason) in left_out.files {
+            self.index.leave_out(path, reason);
+        }
         if *scope == Scope::All {
             self.scanned = Some(root.id());
         }
+        (folders, left_out.remarks)
+    }
+
+    /// The round of what was read.
+    fn told(&mut self, scope: &Scope, clock: Clock, folders: BTreeSet<PathBuf>, remarks: Vec<String>) -> Round {
         let health = self.health();
         let settled = if health == RootHealth::Ok { self.tell(clock.now()) } else { Vec::new() };
         let (cache_put, cache_gone) = self.index.cache_changes();
         Round {
             settled,
-            health,
-            unsettled: self.index.unsettled(scope),
             cache_put,
             cache_gone,
+            unsettled: self.index.unsettled(scope),
             documents: self.readings().filter(|(_, reading)| **reading != Reading::Plain).count(),
             folders,
-            rescans: 0,
-            watch_problem: None,
+            remarks,
+            ..Round::nothing(health)
         }
     }
 
     fn missing(&mut self, missing: RootMissing) -> Round {
         // What comes back in its place may be anything.
         self.scanned = None;
-        Round {
-            settled: Vec::new(),
-            health: RootHealth::Missing(missing.0),
-            unsettled: Vec::new(),
-            cache_put: Vec::new(),
-            cache_gone: Vec::new(),
-            documents: 0,
-            folders: BTreeSet::new(),
-            rescans: 0,
-            watch_problem: None,
+        Round::nothing(RootHealth::Missing(missing.0))
+    }
+
+    /// The gate is shut: what is known stays as it is. Documents of pages that nobody knows yet are named where everything
+    /// was asked for, so that they are reported; what they say is not taken in.
+    fn held(&mut self, root: &Arc<Root>, scope: &Scope, now: Wall, quiet: Quiet, checkout: Checkout) -> Round {
+        let mut settled = Vec::new();
+        if *scope == Scope::All {
+            let clock = Clock::starting(now);
+            let walked = scan::walk(root.real(), &self.patterns, scope);
+            self.read_in(root, scope, walked, clock, quiet);
+            let picture = identify(&self.index.files, &self.homes, now);
+            for (page, (path, _)) in picture.pages.into_iter().filter(|(page, _)| !self.homes.contains_key(page)) {
+                let held = (path.clone(), Standing::Held(checkout.reason()));
+                if self.told.pages.insert(page.clone(), held.clone()).as_ref() != Some(&held) {
+                    settled.push(Settled::Page { id: page, path, found: Found::Held(checkout.reason()) });
+                }
+            }
         }
+        // What was checked out meanwhile is looked at whole.
+        self.scanned = None;
+        Round { settled, ..Round::nothing(RootHealth::Held(checkout)) }
     }
 
     /// What the picture tells anew; from now on it is told.

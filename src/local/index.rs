@@ -101,8 +101,9 @@ impl Index {
         }
     }
 
-    /// Brings all that lies in the scope up to date with what a walk saw.
-    pub(super) fn update(&mut self, survey: &Survey<'_>, walked: Walked) {
+    /// Brings all that lies in the scope up to date with what a walk saw. Answers the pages' files that are not there.
+    pub(super) fn update(&mut self, survey: &Survey<'_>, walked: Walked) -> BTreeSet<DocPath> {
+        let mut absent = BTreeSet::new();
         let mut seen = self.take(survey, &walked);
         let mut late = BTreeSet::new();
         for path in self.unseen(survey, &seen) {
@@ -120,11 +121,14 @@ impl Index {
                 }
                 _ => {
                     self.files.remove(&path);
+                    if survey.homes.contains_key(&path) {
+                        absent.insert(path);
+                    }
                 }
             }
         }
         if late.is_empty() {
-            return;
+            return absent;
         }
         // There, but not listed: made after its folder was listed, or left out by a rule. A second walk tells which.
         let again = scan::walk(survey.root.real(), survey.patterns, &Scope::Paths(late.clone()));
@@ -133,6 +137,12 @@ impl Index {
             let says = Says::LeftOut(left_out(survey.root, &path));
             self.files.insert(path, FileFact { stat: None, via: Via::Name, says });
         }
+        absent
+    }
+
+    /// A page's file is not there, and is not gone.
+    pub(super) fn leave_out(&mut self, path: DocPath, reason: Reason) {
+        self.files.insert(path, FileFact { stat: None, via: Via::Name, says: Says::LeftOut(reason) });
     }
 
     /// Takes in what a walk listed; answers which paths these are.

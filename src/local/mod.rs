@@ -8,6 +8,7 @@
 
 pub mod cache;
 pub mod folder;
+pub mod git;
 pub mod identity;
 mod index;
 mod patience;

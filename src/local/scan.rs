@@ -13,6 +13,7 @@ use std::sync::Arc;
 use ignore::WalkBuilder;
 use serde::{Deserialize, Serialize};
 
+use crate::local::git::Nested;
 use crate::local::patterns::{CopyPattern, Patterns};
 use crate::page::DocPath;
 
@@ -135,10 +136,12 @@ impl Scope {
     }
 }
 
-/// Walks the root. `root` must not be a link itself. Ignore rules of `.gitignore` count outside of a repository, too; the
+/// Walks the root. `root` must not be a link itself. Other repositories and other worktrees in it are left out where it lies
+/// in a repository itself; submodules are not. Ignore rules of `.gitignore` count outside of a repository, too; the
 /// user's own global rules don't, so that every machine sees the same.
 pub fn walk(root: &Path, patterns: &Patterns, scope: &Scope) -> Walked {
-    let guard = Arc::new((root.to_path_buf(), patterns.clone(), scope.clone()));
+    let nested = Nested::below(root);
+    let guard = Arc::new((root.to_path_buf(), patterns.clone(), scope.clone(), nested));
     let mut builder = WalkBuilder::new(root);
     builder
         .require_git(false)
@@ -147,9 +150,12 @@ pub fn walk(root: &Path, patterns: &Patterns, scope: &Scope) -> Walked {
         .follow_links(false)
         .add_custom_ignore_filename(IGNORE_FILE)
         .filter_entry(move |entry| {
-            let (root, patterns, scope) = &*guard;
+            let (root, patterns, scope, nested) = &*guard;
+            let is_folder = entry.depth() > 0 && entry.file_type().is_some_and(|kind| kind.is_dir());
             entry.path().strip_prefix(root).is_ok_and(|relative| {
-                !patterns.excludes(relative) && (scope.contains(relative) || scope.leads_through(relative))
+                !patterns.excludes(relative)
+                    && (scope.contains(relative) || scope.leads_through(relative))
+                    && !(is_folder && nested.is_foreign(entry.path()))
             })
         });
     let mut walked = Walked::default();

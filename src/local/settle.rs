@@ -13,7 +13,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::Instant;
 
 use crate::config::Poll;
-use crate::engine::settled::{Found, RootHealth, Settled};
+use crate::engine::settled::{Checkout, Found, RootHealth, Settled};
 use crate::local::folder::{Folder, Round};
 use crate::local::index::Quiet;
 use crate::local::root::{RootId, id_at};
@@ -90,6 +90,8 @@ struct Settler {
     rescans: u64,
     /// How a missing root was told last, and after how many orders.
     missing: Option<(RootHealth, u64)>,
+    /// Why the checkout was held when it was looked at last.
+    held: Option<Checkout>,
     /// Why events can't be relied on, for now.
     problem: Option<WatchProblem>,
     /// Proof that events don't tell all; it stands until the task ends.
@@ -114,6 +116,7 @@ impl Settler {
             next_probe: now,
             rescans: 0,
             missing: None,
+            held: None,
             problem: None,
             muted: None,
         }
@@ -208,12 +211,17 @@ impl Settler {
         }
     }
 
-    /// Whether the root is still the folder that is watched; else it is scanned, and watched, anew.
+    /// Whether the root is still the folder that is watched, and its checkout held or free as before; else it is scanned, and
+    /// watched, anew. (Git's own files are not watched: they change all the time.)
     async fn probe(&mut self, rounds: &mpsc::Sender<Round>) -> Option<()> {
-        let root = self.root.clone();
-        let id = blocking(rounds, move || id_at(&root)).await?;
-        self.next_probe = Instant::now() + if id.is_some() { TICK } else { RETRY };
-        if id != self.watched {
+        let (root, gate) = (self.root.clone(), self.folder.as_ref()?.gate());
+        let (id, held) = blocking(rounds, move || {
+            let real = root.canonicalize();
+            (id_at(&root), real.ok().and_then(|real| gate.glance(&real).held))
+        })
+        .await?;
+        self.next_probe = Instant::now() + if id.is_some() && held.is_none() { TICK } else { RETRY };
+        if id != self.watched || held != self.held {
             self.scan_due = true;
         }
         Some(())
@@ -282,6 +290,10 @@ impl Settler {
         })
         .await?;
         self.folder = Some(folder);
+        self.held = match &round.health {
+            RootHealth::Held(checkout) => Some(checkout.clone()),
+            RootHealth::Ok | RootHealth::Missing(_) | RootHealth::Changed { .. } => None,
+        };
         let now = self.mono();
         for path in &round.unsettled {
             self.debounce.note(now, path.as_path().to_path_buf());

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::engine::change::{HubHealth, HubState};
-use crate::engine::settled::RootHealth;
+use crate::engine::settled::{Checkout, RootHealth};
 use crate::engine::{Counts, MOSTLY_ABSENT, PageReport, ShutWhy, StillLive, Summary};
 use crate::output::{Lines, Shown};
 use crate::page::Wall;
@@ -204,6 +204,8 @@ impl Report {
     fn root_state(&self) -> (&'static str, Option<String>) {
         match &self.summary.root {
             RootHealth::Ok => ("ok", None),
+            // The root itself is well.
+            RootHealth::Held(checkout) => ("ok", Some(checkout.reason().message)),
             RootHealth::Missing(why) => ("missing", Some(why.clone())),
             RootHealth::Changed { known, found } => (
                 "changed",
@@ -224,14 +226,15 @@ impl Report {
             return Verdict::Unusable;
         }
         let person = counts.blocked + counts.conflict > 0
-            || matches!(self.summary.root, RootHealth::Changed { .. })
+            || matches!(self.summary.root, RootHealth::Changed { .. } | RootHealth::Held(Checkout::Unnamed(_)))
             || shut == Some(ShutWhy::Redirected)
             || (strict == Strictness::Strict && counts.drifted > 0)
             || (run == Run::DryRun && !self.plan().is_empty());
         if person {
             return Verdict::Person;
         }
-        let later = counts.pending + counts.failed > 0 || self.hub.state != HubState::Ok;
+        let busy = matches!(self.summary.root, RootHealth::Held(Checkout::Busy(_)));
+        let later = counts.pending + counts.failed > 0 || self.hub.state != HubState::Ok || busy;
         if later { Verdict::Later } else { Verdict::InStep }
     }
 
@@ -274,8 +277,12 @@ impl Report {
             };
             out.line(format_args!("hub {word}{until}: {}", Shown::new(why)));
         }
-        if let (state @ ("missing" | "changed"), Some(why)) = self.root_state() {
-            out.line(format_args!("root {state}: {}: {}", Shown::new(&self.root), Shown::new(&why)));
+        match self.root_state() {
+            ("ok", Some(why)) => out.line(format_args!("held: {}: {}", Shown::new(&self.root), Shown::new(&why))),
+            (state, Some(why)) => {
+                out.line(format_args!("root {state}: {}: {}", Shown::new(&self.root), Shown::new(&why)))
+            }
+            (_, None) => {}
         }
     }
 

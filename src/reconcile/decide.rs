@@ -2,7 +2,7 @@
 //!
 //! `decide` is total and pure; it is asked again after each step until it asks for nothing. Its rows carry the names they
 //! have in the table of the design (ARCHITECTURE.md, "The decision table"), first match in the order
-//! E · F8 · G · F · D11 · D13 · D15 · absent · B · C · D. What a row means is said where it stands. Only `engine/` calls it.
+//! E · F8 · G · F · D11 · D13 · D15 · absent · S · B · C · D. What a row means is said where it stands. Only `engine/` calls it.
 //!
 //! Two rules hold for all rows. A Hold or an InStep may rest on the last look, however old; a write needs a look that was
 //! sent at most [`FRESH_MS`] ago. And what a person decided (a `Resolution`) is asked before any Hold that it could settle.

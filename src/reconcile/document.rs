@@ -35,9 +35,10 @@ impl<'a> Case<'a> {
         if let Some(decision) = self.absent(remote) {
             return decision;
         }
-        match &self.page.base {
-            None => self.first_meeting(remote),
-            Some(base) => self.met(base, remote),
+        match (&self.page.base, &self.page.past) {
+            (Some(base), _) => self.met(base, remote),
+            (None, Some(past)) => self.since(past, remote),
+            (None, None) => self.first_meeting(remote),
         }
     }
 
@@ -52,6 +53,7 @@ impl<'a> Case<'a> {
         let would_clear = match (&self.page.base, remote) {
             (Some(base), _) => [&base.live, &base.draft].into_iter().flatten().any(|known| !known.sent.body.empty),
             (None, Remote::Is { page, .. }) => has_text(page),
+            (None, _) if self.then().is_some() => self.then().is_some_and(|then| !then.body.empty),
             (None, _) if self.page.seen.as_ref().is_some_and(has_text) => true,
             (None, Remote::Absent { .. }) => false,
             (None, _) if self.page.absent.is_some() => false,
@@ -65,6 +67,11 @@ impl<'a> Case<'a> {
             )
         };
         would_clear.then(|| hold("D15", State::Blocked, reason()))
+    }
+
+    /// What the document said at the revision that this run starts from.
+    fn then(&self) -> Option<&Desired> {
+        self.page.past.as_ref().and_then(|past| past.said.as_ref())
     }
 
     /// The hub has no such page. One more look when the document has changed since; never a new page.

@@ -4,7 +4,7 @@
 use crate::page::{Now, Wall};
 use crate::policy::{OnDelete, Policy};
 use crate::reason::{Code, Reason, State};
-use crate::reconcile::decide::{fresh, step};
+use crate::reconcile::decide::{fresh, hold, step};
 use crate::reconcile::merge;
 use crate::reconcile::page_record::{PageRecord, Seen};
 use crate::reconcile::resolution::Resolve;
@@ -12,7 +12,14 @@ use crate::reconcile::step::{Decision, Hold, Look, Remote, Step};
 
 /// Rows F: the file is gone.
 pub(super) fn gone(since: Wall, page: &PageRecord, remote: Remote<'_>, policy: &Policy, now: Now) -> Decision {
-    let Some(base) = &page.base else { return step("F0", Step::Forget) };
+    let Some(base) = &page.base else {
+        // Nothing that the hub acknowledged is known: nothing is archived on that ground.
+        let reason = || Reason::new(Code::FileGone, "the file is gone since that revision; the page stays in the hub");
+        return match &page.past {
+            Some(_) => hold("F1", State::Orphaned, reason()),
+            None => step("F0", Step::Forget),
+        };
+    };
     if matches!(remote, Remote::Absent { .. }) || page.absent.is_some() || page.archived.is_some() {
         return step("F5", Step::Forget);
     }

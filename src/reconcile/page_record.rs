@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::page::{
-    Authored, Digest, DraftSeen, Ids, LastTexts, Lists, Mono, Page, Patch, Print, Row, Stamp, Status, Text, Wall,
+    Authored, Desired, Digest, DraftSeen, Ids, LastTexts, Lists, Mono, Page, Patch, Print, Row, Stamp, Status, Text,
+    Wall,
 };
 use crate::reason::Code;
 use crate::simulation::{Planted, planted};
@@ -40,6 +41,18 @@ pub struct PageRecord {
     pub missed: Option<Wall>,
     /// When we published it, within the last hour.
     pub published: Vec<Wall>,
+    /// What `sync --since` knows in place of a base; never kept.
+    #[serde(skip)]
+    pub past: Option<Box<Past>>,
+}
+
+/// What a document was before, by its own history: nobody has acknowledged it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// What it said at the revision that the run starts from; `None` where it is new since.
+    pub said: Option<Desired>,
+    /// The other texts that it had since.
+    pub had: LastTexts,
 }
 
 /// What the hub last acknowledged: only what we sent or adopted.

@@ -16,4 +16,5 @@ mod invariants;
 mod random;
 mod resolution;
 mod said;
+mod since;
 mod traces;

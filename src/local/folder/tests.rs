@@ -84,6 +84,7 @@ fn lines(round: &Round) -> Vec<String> {
         RootHealth::Ok => {}
         RootHealth::Missing(_) => lines.push("root missing".to_owned()),
         RootHealth::Changed { known, found } => lines.push(format!("root changed: {found} of {known}")),
+        RootHealth::Held(checkout) => lines.push(format!("held: {}", checkout.reason().code.as_str())),
     }
     lines.sort();
     lines
@@ -431,6 +432,85 @@ fn perform(bench: &Bench, act: &Act) -> Vec<PathBuf> {
             vec![rules.into()]
         }
     }
+}
+
+/// A repository in which `main` is checked out, as far as our gate reads it.
+fn checkout(bench: &Bench) {
+    fs::create_dir_all(bench.at(".git")).unwrap();
+    fs::write(bench.at(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
+}
+
+#[test]
+fn what_is_read_while_something_else_is_checked_out_is_read_again() {
+    const FILES: usize = 30;
+    let bench = Bench::new(&[]);
+    checkout(&bench);
+    let write = |text: &str| {
+        for n in 0..FILES {
+            fs::write(bench.at(&format!("{n}.md")), self::text(&format!("P{n}"), text)).unwrap();
+        }
+    };
+    write("main");
+    let gate = Gate::of(Some("main".into()));
+    let mut folder = Folder::new(bench.at(""), patterns(), Policy::default().rules, vec![], vec![]).behind(gate);
+    let mut told: Vec<String> = Vec::new();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let (mut free, mut held) = (0, 0);
+    std::thread::scope(|scope| {
+        // As `git checkout` does it: the index is locked, the files are written, HEAD follows.
+        let git = scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                for branch in ["feature", "main"] {
+                    fs::write(bench.at(".git/index.lock"), "").unwrap();
+                    write(branch);
+                    fs::write(bench.at(".git/HEAD.lock"), format!("ref: refs/heads/{branch}\n")).unwrap();
+                    fs::rename(bench.at(".git/HEAD.lock"), bench.at(".git/HEAD")).unwrap();
+                    fs::remove_file(bench.at(".git/index.lock")).unwrap();
+                    std::thread::sleep(Duration::from_millis(8));
+                }
+            }
+        });
+        for _ in 0..3_000 {
+            let round = folder.scan(later(), Quiet::AtOnce);
+            match round.health {
+                RootHealth::Ok => {
+                    free += 1;
+                    told.extend(round.settled.iter().map(line).filter(|line| line.contains("says")));
+                }
+                _ => held += 1,
+            }
+            if free >= 30 && held >= 10 {
+                break;
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        git.join().unwrap();
+    });
+    let main: Vec<String> =
+        (0..FILES).map(|n| says(&format!("P{n}"), &format!("{n}.md"), &self::text(&format!("P{n}"), "main"))).collect();
+    let foreign: Vec<&String> = told.iter().filter(|line| !main.contains(line)).collect();
+    assert_eq!(foreign, Vec::<&String>::new(), "{free} rounds were told, {held} were held");
+    assert!(free > 0 && held > 0, "{free} rounds were told, {held} were held: nothing was checked out meanwhile");
+}
+
+#[test]
+fn a_held_checkout_leaves_what_is_known_as_it_is() {
+    let mut bench = Bench::new(&[("A", "a.md")]);
+    checkout(&bench);
+    bench.folder.gate = Gate::of(Some("main".into()));
+    bench.write("a.md", &text("A", "main"));
+    assert_eq!(bench.scan(), [says("A", "a.md", &text("A", "main"))]);
+    fs::write(bench.at(".git/HEAD"), "ref: refs/heads/feature\n").unwrap();
+    bench.rename("a.md", "b.md");
+    bench.write("new.md", &text("N", "feature"));
+    assert_eq!(bench.look(&["a.md", "b.md"]), ["held: off_branch"]);
+    assert_eq!(bench.scan(), ["N: new.md off_branch", "held: off_branch"], "who is new is named, and says nothing");
+    assert_eq!(bench.scan(), ["held: off_branch"]);
+    bench.rename("b.md", "a.md");
+    fs::remove_file(bench.at("new.md")).unwrap();
+    fs::write(bench.at(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
+    assert_eq!(bench.look(&["x.md"]), ["N: new.md gone"], "one look at anything is a look at everything");
+    assert_eq!(bench.scan(), [""; 0]);
 }
 
 proptest! {

@@ -449,7 +449,7 @@ prop_compose! {
             missed: times.last().copied().map(Wall),
             published: times.into_iter().map(Wall).collect(),
             history: texts,
-            base, seen, moved, doubt,
+            base, seen, moved, doubt, past: None,
         }
     }
 }
