@@ -16,7 +16,7 @@ use crate::local::index::{Clock, Index, Quiet, Survey};
 use crate::local::patterns::Patterns;
 use crate::local::root::{Root, RootId, RootMissing};
 use crate::local::scan::{self, IGNORE_FILE, Scope, Walked};
-use crate::local::watch::WatchProblem;
+use crate::local::watch::Watching;
 use crate::page::{DocPath, PageId, Wall};
 use crate::policy::Rules;
 use crate::reason::Code;
@@ -47,13 +47,10 @@ pub struct Round {
     pub cache_gone: Vec<DocPath>,
     /// How many files have front matter, as far as they could be read.
     pub documents: usize,
-    /// Folders that this round walked on request: `settle` looks at them once more, for what came while the watcher did not
-    /// know them yet.
-    pub folders: BTreeSet<PathBuf>,
     /// How many orders to rescan `settle` had received when this round began: whoever sent so many has the answer.
     pub rescans: u64,
-    /// Why events can't be relied on, so that the root is compared every few seconds. From `settle`, too.
-    pub watch_problem: Option<WatchProblem>,
+    /// How changes are noticed. From `settle`, too.
+    pub watching: Watching,
 }
 
 /// The index of the root.
@@ -154,7 +151,6 @@ impl Folder {
 
     /// What a walk saw becomes a round. Apart from [`Folder::round`] so that tests can say what a walk saw.
     fn take_in(&mut self, root: &Arc<Root>, scope: &Scope, walked: Walked, clock: Clock, quiet: Quiet) -> Round {
-        let folders = if *scope == Scope::All { BTreeSet::new() } else { walked.folders.clone() };
         let homes = self.homes.iter().map(|(page, home)| (home.path.clone(), page.clone())).collect();
         let survey = Survey { root, patterns: &self.patterns, scope, clock, quiet, homes: &homes };
         self.index.update(&survey, walked);
@@ -171,9 +167,8 @@ impl Folder {
             cache_put,
             cache_gone,
             documents: self.readings().filter(|(_, reading)| **reading != Reading::Plain).count(),
-            folders,
             rescans: 0,
-            watch_problem: None,
+            watching: Watching::Told,
         }
     }
 
@@ -187,9 +182,8 @@ impl Folder {
             cache_put: Vec::new(),
             cache_gone: Vec::new(),
             documents: 0,
-            folders: BTreeSet::new(),
             rescans: 0,
-            watch_problem: None,
+            watching: Watching::Told,
         }
     }
 

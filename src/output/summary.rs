@@ -40,6 +40,9 @@ pub struct DaemonReport {
     pub pid: Option<u32>,
     /// When it started.
     pub since: Option<String>,
+    /// Why it may see changes of the root late, in words. Reported with the root.
+    #[serde(skip)]
+    pub watching: Option<String>,
 }
 
 /// What is spent of the budget.
@@ -203,7 +206,7 @@ impl Report {
 
     fn root_state(&self) -> (&'static str, Option<String>) {
         match &self.summary.root {
-            RootHealth::Ok => ("ok", None),
+            RootHealth::Ok => ("ok", self.daemon.watching.clone()),
             RootHealth::Missing(why) => ("missing", Some(why.clone())),
             RootHealth::Changed { known, found } => (
                 "changed",
@@ -274,7 +277,7 @@ impl Report {
             };
             out.line(format_args!("hub {word}{until}: {}", Shown::new(why)));
         }
-        if let (state @ ("missing" | "changed"), Some(why)) = self.root_state() {
+        if let (state, Some(why)) = self.root_state() {
             out.line(format_args!("root {state}: {}: {}", Shown::new(&self.root), Shown::new(&why)));
         }
     }
