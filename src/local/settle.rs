@@ -315,7 +315,7 @@ fn watch_at(root: &Path, id: Option<RootId>, old: Option<Arc<Watch>>, poll: Poll
     if poll == Poll::Always {
         return None;
     }
-    if let Some(old) = old.filter(|old| old.is_alive()) {
+    if let Some(old) = old.filter(|old| old.is_usable()) {
         old.cover(Path::new(""));
         return Some(old);
     }

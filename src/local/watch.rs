@@ -215,30 +215,35 @@ impl Watch {
             }
         };
         let watch = Self { root: root.to_path_buf(), watcher, notes };
-        watch.cover(Path::new(""));
+        watch.add(Path::new(""));
         watch
     }
 
-    /// Whether there is a watcher at all; what it does not cover yet it may cover later.
-    pub fn is_alive(&self) -> bool {
-        self.watcher.is_some()
+    /// Whether there is a watcher that covers the root, or can be made to by [`Watch::cover`].
+    pub fn is_usable(&self) -> bool {
+        self.watcher.is_some() && (FOLDER_BY_FOLDER || self.problem().is_none())
     }
 
     /// Sees to it that `folder`, relative to the root, and all folders in it are watched; does nothing for what is no folder.
     /// What is put into them after this call is told, so whoever walks them next misses nothing. Blocks while it walks.
     pub fn cover(&self, folder: &Path) {
+        // Where whole trees are watched, new folders are in it already.
+        if FOLDER_BY_FOLDER {
+            self.add(folder);
+        }
+    }
+
+    fn add(&self, folder: &Path) {
         let Some(watcher) = &self.watcher else { return };
         let mut watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner);
         let whole = folder.as_os_str().is_empty();
-        if !FOLDER_BY_FOLDER && !whole {
-            return;
-        }
+        let mode = if FOLDER_BY_FOLDER { RecursiveMode::NonRecursive } else { RecursiveMode::Recursive };
         let mut problem = None;
         let mut folders = vec![if whole { self.root.clone() } else { self.root.join(folder) }];
-        while let Some(at) =
-            folders.pop().filter(|at| whole || fs::symlink_metadata(at).is_ok_and(|meta| meta.is_dir()))
-        {
-            let mode = if FOLDER_BY_FOLDER { RecursiveMode::NonRecursive } else { RecursiveMode::Recursive };
+        while let Some(at) = folders.pop() {
+            if !whole && !fs::symlink_metadata(&at).is_ok_and(|meta| meta.is_dir()) {
+                continue;
+            }
             if let Err(error) = watcher.watch(&at, mode) {
                 match Failure::of(&error) {
                     Failure::Nothing => continue,

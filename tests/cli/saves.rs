@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::place::{Place, until};
 
-const DEBOUNCE: Duration = Duration::from_millis(300);
-const CONFIG: &str = "watch:\n  debounce: 300ms\n  rescan: 24h\n";
+const DEBOUNCE: Duration = Duration::from_secs(1);
+const CONFIG: &str = "watch:\n  debounce: 1s\n  rescan: 24h\n";
 
 /// A way to save the text of `x.md`.
 type Save = fn(&Path, &str);
@@ -61,11 +61,13 @@ fn renamed_over(file: &Path, text: &str) {
     fs::rename(new, file).unwrap();
 }
 
-/// Truncated, and written while nobody has looked yet.
-fn short_pause(file: &Path, text: &str) {
+/// Truncated, and written in pieces, each of which is a document, with pauses that are shorter than the debounce.
+fn short_pauses(file: &Path, text: &str) {
     let mut out = fs::File::create(file).unwrap();
-    std::thread::sleep(DEBOUNCE / 4);
-    out.write_all(text.as_bytes()).unwrap();
+    for piece in text.as_bytes().chunks(text.len() / 3) {
+        std::thread::sleep(DEBOUNCE / 8);
+        out.write_all(piece).unwrap();
+    }
 }
 
 const SHAPES: &[(&str, Save)] = &[
@@ -74,7 +76,7 @@ const SHAPES: &[(&str, Save)] = &[
     ("jetbrains", jetbrains),
     ("emacs", emacs),
     ("atomic", renamed_over),
-    ("short", short_pause),
+    ("short", short_pauses),
 ];
 
 fn text(id: &str) -> String {
