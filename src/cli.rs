@@ -173,6 +173,8 @@ pub enum FirstMeeting {
 
 /// Arguments of `hubsync status`.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+With -v it also lists which files are ignored by their names.")]
 pub struct Status {
     /// Report as JSON
     #[arg(long)]

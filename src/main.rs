@@ -103,7 +103,7 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
         Command::Status(args) => match loaded() {
             Ok(loaded) => {
                 log(LogFormat::Pretty, Level::WARN);
-                commands::status::run(args, &loaded.config, console)
+                commands::status::run(args, &loaded.config, loudness, console)
             }
             Err(exit) => exit,
         },

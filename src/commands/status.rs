@@ -8,11 +8,14 @@ use crate::commands::{opening, report};
 use crate::config::Config;
 use crate::daemon::clock::Clock;
 use crate::daemon::driver::cache_entries;
+use crate::daemon::logging::Loudness;
 use crate::engine::change::{HubHealth, HubState};
 use crate::engine::{Engine, Input, Memory, Mode, Setting, ShutWhy};
 use crate::local::Quiet;
+use crate::local::patterns::COPIES;
+use crate::local::scan::IGNORE_FILE;
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
-use crate::output::{Console, Shown};
+use crate::output::{Console, Lines, Shown};
 use crate::page::Wall;
 use crate::state::disk;
 use crate::state::error::StateError;
@@ -24,7 +27,7 @@ use crate::state::usage::HubKey;
 ///
 /// # Errors
 /// Where stdout can't be written to.
-pub fn run(args: &cli::Status, config: &Config, console: &Console) -> io::Result<Exit> {
+pub fn run(args: &cli::Status, config: &Config, loudness: Loudness, console: &Console) -> io::Result<Exit> {
     let refuse = |why: &str| {
         console.error(Shown::new(why));
         Ok(Exit::Usage)
@@ -65,8 +68,23 @@ pub fn run(args: &cli::Status, config: &Config, console: &Console) -> io::Result
     let report = report::of(config, summary, budget_of, daemon, now);
     let strict = if args.strict { Strictness::Strict } else { Strictness::Lenient };
     let listing = if args.all { Listing::All } else { Listing::Wanting };
-    let _ = console.result(&if args.json { report.json(Run::None) } else { report.text(Run::None, listing) })?;
+    let mut lines = if args.json { report.json(Run::None) } else { report.text(Run::None, listing) };
+    if loudness.verbose > 0 && !args.json {
+        write_ignored(&mut lines, config);
+    }
+    let _ = console.result(&lines)?;
     Ok(report::exit(report.verdict(Run::None, strict)))
+}
+
+/// Which files are no documents, whatever is in them.
+fn write_ignored(out: &mut Lines, config: &Config) {
+    out.line(format_args!("ignored: hidden files and folders, what .gitignore and {IGNORE_FILE} name, and"));
+    for glob in &config.exclude {
+        out.line(format_args!("  {}  (exclude)", Shown::new(glob)));
+    }
+    for copy in COPIES {
+        out.line(format_args!("  {}  ({})", copy.glob, copy.made_by));
+    }
 }
 
 fn read(config: &Config) -> Result<(Loaded, Vec<crate::state::store::FileEntry>), StateError> {
@@ -78,9 +96,10 @@ fn read(config: &Config) -> Result<(Loaded, Vec<crate::state::store::FileEntry>)
 
 /// The daemon, if one holds the state.
 fn daemon(loaded: &Loaded, held: bool) -> DaemonReport {
-    match loaded.daemon.filter(|_| held) {
+    match loaded.daemon.as_ref().filter(|_| held) {
         Some(daemon) => {
-            DaemonReport { running: daemon.planned, pid: Some(daemon.pid), since: Some(daemon.since.to_rfc3339()) }
+            let since = Some(daemon.since.to_rfc3339());
+            DaemonReport { running: daemon.planned, pid: Some(daemon.pid), since, watching: daemon.watching.clone() }
         }
         None => DaemonReport::default(),
     }

@@ -208,11 +208,6 @@ impl Config {
                 "publish.notice",
                 "this version can't add a notice to pages yet; set it to null",
             ),
-            (
-                self.watch.poll != Poll::Auto,
-                "watch.poll",
-                "this version can't be told when to poll yet; set it to auto",
-            ),
             (self.page_url.is_some(), "links.page_url", "this version can't rewrite links yet; set it to null"),
             (self.asset_url.is_some(), "links.asset_url", "this version can't rewrite links yet; set it to null"),
             (

@@ -229,8 +229,6 @@ fn what_this_version_cannot_do_is_refused_by_name() {
         ("publish.create", "publish:\n  create: true\n"),
         ("publish.on_delete", "publish:\n  on_delete: archive\n"),
         ("publish.notice", "publish:\n  notice: \"_{path}_\"\n"),
-        ("watch.poll", "watch:\n  poll: always\n"),
-        ("watch.poll", "watch:\n  poll: never\n"),
         ("links.page_url", "links:\n  page_url: \"https://x/{page_id}\"\n"),
         ("links.asset_url", "links:\n  asset_url: \"https://x/{path}\"\n"),
         ("on_problem", "on_problem: [\"true\"]\n"),

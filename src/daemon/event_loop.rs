@@ -16,7 +16,7 @@ use crate::engine::settled::RootHealth;
 use crate::engine::{Input, PageReport};
 use crate::local::folder::Round;
 use crate::local::settle::Command;
-use crate::local::watch::WatchProblem;
+use crate::local::watch::Watching;
 use crate::page::Wall;
 use crate::state::error::StateError;
 use crate::state::lock::Lock;
@@ -82,8 +82,8 @@ pub async fn run(
     telling: &mut impl Telling,
 ) -> Stop {
     let since = driver.now().wall;
-    driver.announce(Some(Daemon { pid: std::process::id(), since, planned: false }));
     let mut told = Told::default();
+    driver.announce(Some(told.daemon(since)));
     let mut next_tick = Instant::now() + TICK;
     let stop = loop {
         driver.step();
@@ -93,7 +93,7 @@ pub async fn run(
         tokio::select! {
             event = driver.next() => driver.take(event),
             Some(mut round) = tree.rounds.recv() => {
-                told.watching(&round);
+                told.watching(driver, &round, since);
                 told.checkout(&round);
                 told.found = Some(round.health.clone());
                 round.health = guard.judge(round.health);
@@ -166,7 +166,7 @@ struct Told {
     root: Option<RootHealth>,
     /// How the folder itself was found last, whoever keeps it.
     found: Option<RootHealth>,
-    watching: Option<WatchProblem>,
+    watching: Watching,
     remarks: BTreeSet<String>,
 }
 
@@ -179,14 +179,23 @@ enum Ready {
 
 impl Told {
     /// Tells once when events can't be relied on, and when they can again.
-    fn watching(&mut self, round: &Round) {
-        if round.watch_problem != self.watching {
-            match &round.watch_problem {
-                Some(problem) => tracing::warn!("changes are looked for every few seconds: {problem}"),
-                None => tracing::info!("changes are told by the system again"),
-            }
-            self.watching.clone_from(&round.watch_problem);
+    fn watching(&mut self, driver: &Driver, round: &Round, since: Wall) {
+        if round.watching == self.watching {
+            return;
         }
+        self.watching.clone_from(&round.watching);
+        match &self.watching {
+            Watching::Told => tracing::info!("changes are told by the system again"),
+            Watching::Asked => tracing::info!("{}", self.watching),
+            Watching::Compared(_) | Watching::Late(_) => tracing::warn!("{}", self.watching),
+        }
+        driver.announce(Some(self.daemon(since)));
+    }
+
+    /// What `status` is told of us.
+    fn daemon(&self, since: Wall) -> Daemon {
+        let planned = self.ready == Ready::Told;
+        Daemon { pid: std::process::id(), since, planned, watching: self.watching.trouble() }
     }
 
     /// Tells once what should be heard of the git checkout.
@@ -220,7 +229,7 @@ impl Told {
         }
         if self.ready == Ready::NotYet && driver.engine().is_planned() {
             self.ready = Ready::Told;
-            driver.announce(Some(Daemon { pid: std::process::id(), since, planned: true }));
+            driver.announce(Some(self.daemon(since)));
             telling.ready();
         }
     }

@@ -175,6 +175,7 @@ pub struct Engine {
     next_order: u64,
     requests: BTreeMap<&'static str, u32>,
     news: BTreeSet<PageId>,
+    loose_news: BTreeSet<DocPath>,
     looked: BTreeSet<PageId>,
     missing: BTreeSet<PageId>,
     /// The wall clock less the monotonic one, in milliseconds, when last told; `None`: never told.
@@ -239,6 +240,7 @@ impl Engine {
             next_order: 0,
             requests: BTreeMap::new(),
             news: BTreeSet::new(),
+            loose_news: BTreeSet::new(),
             looked: BTreeSet::new(),
             missing: BTreeSet::new(),
             offset: None,

@@ -4,6 +4,7 @@ use crate::pace::backoff::Backoff;
 use crate::pace::quota::Lane;
 use crate::page::{Authored, DocPath, ListKind, Mono, Now, PageId, Wall};
 use crate::policy::{ConflictCheck, Policy};
+use crate::reason::State;
 use crate::reconcile::page_record::PageRecord;
 
 use super::entry::{Entry, Life, Quiet};
@@ -36,7 +37,7 @@ impl Engine {
                     self.make_due(&id);
                 }
                 Settled::Loose { path, title, reason } => {
-                    self.loose.insert(path, Loose { title, reason });
+                    self.note_loose(path, Loose { title, reason });
                 }
                 Settled::LooseGone { path } => {
                     self.loose.remove(&path);
@@ -54,6 +55,15 @@ impl Engine {
                 self.gates.fresh_edit(now.mono);
             }
         }
+    }
+
+    /// Takes in a file that belongs to no page. One that needs a person is news, once.
+    fn note_loose(&mut self, path: DocPath, loose: Loose) {
+        let told = self.loose.get(&path).is_some_and(|known| known.reason == loose.reason);
+        if !told && loose.reason.code.held_state() == State::Blocked {
+            self.loose_news.insert(path.clone());
+        }
+        self.loose.insert(path, loose);
     }
 
     /// Takes in what one page's file says. Answers whether its document differs from what was last published.

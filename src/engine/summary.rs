@@ -142,11 +142,13 @@ impl Engine {
         Rest::Waiting { until: self.wakeup(now), on: waits.map(|waits| waits.on).or(unlisted) }
     }
 
-    /// The pages that came to stand otherwise since this was last asked.
+    /// The pages that came to stand otherwise since this was last asked, and the files without a page that came to need a
+    /// person.
     pub fn take_news(&mut self, now: Now) -> Vec<PageReport> {
-        let news = std::mem::take(&mut self.news);
+        let (news, loose) = (std::mem::take(&mut self.news), std::mem::take(&mut self.loose_news));
         let entry = |id: &PageId| self.entries.get(id).map(|entry| self.report(now, id, entry));
-        news.iter().filter_map(entry).collect()
+        let file = |path: &DocPath| self.loose.get(path).map(|loose| loose_report(path, loose));
+        news.iter().filter_map(entry).chain(loose.iter().filter_map(file)).collect()
     }
 
     /// How the hub stands to us.

@@ -18,7 +18,7 @@ use crate::local::index::{Clock, Index, Quiet, Survey};
 use crate::local::patterns::Patterns;
 use crate::local::root::{Root, RootId, RootMissing};
 use crate::local::scan::{self, IGNORE_FILE, Scope, Walked};
-use crate::local::watch::WatchProblem;
+use crate::local::watch::Watching;
 use crate::page::{DocPath, PageId, Wall};
 use crate::policy::Rules;
 use crate::reason::Code;
@@ -49,15 +49,12 @@ pub struct Round {
     pub cache_gone: Vec<DocPath>,
     /// How many files have front matter, as far as they could be read.
     pub documents: usize,
-    /// Folders that this round walked on request: `settle` looks at them once more, for what came while the watcher did not
-    /// know them yet.
-    pub folders: BTreeSet<PathBuf>,
     /// How many orders to rescan `settle` had received when this round began: whoever sent so many has the answer.
     pub rescans: u64,
     /// What a person should hear of the git checkout although all goes on.
     pub remarks: Vec<String>,
-    /// Why events can't be relied on, so that the root is compared every few seconds. From `settle`, too.
-    pub watch_problem: Option<WatchProblem>,
+    /// How changes are noticed. From `settle`, too.
+    pub watching: Watching,
 }
 
 impl Round {
@@ -70,10 +67,9 @@ impl Round {
             cache_put: Vec::new(),
             cache_gone: Vec::new(),
             documents: 0,
-            folders: BTreeSet::new(),
             rescans: 0,
             remarks: Vec::new(),
-            watch_problem: None,
+            watching: Watching::Told,
         }
     }
 }
@@ -199,10 +195,10 @@ impl Folder {
             }
             let clock = Clock::starting(now);
             let walked = scan::walk(root.real(), &self.patterns, &scope);
-            let (folders, remarks) = self.read_in(root, &scope, walked, clock, quiet);
+            let remarks = self.read_in(root, &scope, walked, clock, quiet);
             let after = self.gate.glance(root.real());
             if after.held.is_none() && after.same_head(&before) {
-                return self.told(&scope, clock, folders, before.remarks.into_iter().chain(remarks).collect());
+                return self.told(&scope, clock, before.remarks.into_iter().chain(remarks).collect());
             }
             (before, scope) = (after, Scope::All);
         }
@@ -213,20 +209,12 @@ impl Folder {
     /// What a walk saw becomes a round. Apart from [`Folder::round`] so that tests can say what a walk saw.
     #[cfg(test)]
     fn take_in(&mut self, root: &Arc<Root>, scope: &Scope, walked: Walked, clock: Clock, quiet: Quiet) -> Round {
-        let (folders, remarks) = self.read_in(root, scope, walked, clock, quiet);
-        self.told(scope, clock, folders, remarks)
+        let remarks = self.read_in(root, scope, walked, clock, quiet);
+        self.told(scope, clock, remarks)
     }
 
-    /// Brings the index up to what a walk saw; answers the folders that it walked, and what should be heard.
-    fn read_in(
-        &mut self,
-        root: &Arc<Root>,
-        scope: &Scope,
-        walked: Walked,
-        clock: Clock,
-        quiet: Quiet,
-    ) -> (BTreeSet<PathBuf>, Vec<String>) {
-        let folders = if *scope == Scope::All { BTreeSet::new() } else { walked.folders.clone() };
+    /// Brings the index up to what a walk saw; answers what should be heard.
+    fn read_in(&mut self, root: &Arc<Root>, scope: &Scope, walked: Walked, clock: Clock, quiet: Quiet) -> Vec<String> {
         let homes = self.homes.iter().map(|(page, home)| (home.path.clone(), page.clone())).collect();
         let survey = Survey { root, patterns: &self.patterns, scope, clock, quiet, homes: &homes };
         let absent = self.index.update(&survey, walked);
@@ -237,11 +225,11 @@ impl Folder {
         if *scope == Scope::All {
             self.scanned = Some(root.id());
         }
-        (folders, left_out.remarks)
+        left_out.remarks
     }
 
     /// The round of what was read.
-    fn told(&mut self, scope: &Scope, clock: Clock, folders: BTreeSet<PathBuf>, remarks: Vec<String>) -> Round {
+    fn told(&mut self, scope: &Scope, clock: Clock, remarks: Vec<String>) -> Round {
         let health = self.health();
         let settled = if health == RootHealth::Ok { self.tell(clock.now()) } else { Vec::new() };
         let (cache_put, cache_gone) = self.index.cache_changes();
@@ -251,7 +239,6 @@ impl Folder {
             cache_gone,
             unsettled: self.index.unsettled(scope),
             documents: self.readings().filter(|(_, reading)| **reading != Reading::Plain).count(),
-            folders,
             remarks,
             ..Round::nothing(health)
         }

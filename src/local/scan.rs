@@ -104,8 +104,6 @@ pub struct Walked {
     pub copies: Vec<(DocPath, &'static CopyPattern)>,
     /// What could not be looked at.
     pub unlisted: Vec<Unlisted>,
-    /// Folders within the walk's scope, for a second look at those that were made or moved.
-    pub folders: BTreeSet<PathBuf>,
 }
 
 /// How much is walked.
@@ -178,11 +176,7 @@ fn take(walked: &mut Walked, root: &Path, patterns: &Patterns, scope: &Scope, en
     if !scope.contains(relative.as_path()) {
         return;
     }
-    if entry.file_type().is_some_and(|kind| kind.is_dir()) {
-        walked.folders.insert(relative.as_path().to_path_buf());
-        return;
-    }
-    if !patterns.includes(relative.as_path()) {
+    if entry.file_type().is_some_and(|kind| kind.is_dir()) || !patterns.includes(relative.as_path()) {
         return;
     }
     if let Some(copy) = patterns.copy(relative.as_path()) {

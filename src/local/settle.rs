@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -17,7 +18,7 @@ use crate::engine::settled::{Checkout, Found, RootHealth, Settled};
 use crate::local::folder::{Folder, Round};
 use crate::local::index::Quiet;
 use crate::local::root::{RootId, id_at};
-use crate::local::watch::{self, Touched, Watch, WatchProblem};
+use crate::local::watch::{self, Touched, Watch, WatchProblem, Watching};
 use crate::pace::debounce::{Debounce, Due};
 use crate::page::{DocPath, Mono, PageId, Wall};
 
@@ -75,16 +76,13 @@ struct Settler {
     /// Taken while the blocking pool has it.
     folder: Option<Folder>,
     root: PathBuf,
-    watch: Option<Watch>,
+    watch: Option<Arc<Watch>>,
     /// The folder that is watched; `None` while there is none.
     watched: Option<RootId>,
     debounce: Debounce<PathBuf>,
-    /// Folders that were walked on an event and will be walked once more.
-    walked: BTreeSet<PathBuf>,
     start: Instant,
     scan_due: bool,
     next_scan: Instant,
-    next_rewatch: Instant,
     next_probe: Instant,
     /// How many orders to rescan were received.
     rescans: u64,
@@ -92,8 +90,8 @@ struct Settler {
     missing: Option<(RootHealth, u64)>,
     /// Why the checkout was held when it was looked at last.
     held: Option<Checkout>,
-    /// Why events can't be relied on, for now.
-    problem: Option<WatchProblem>,
+    /// How changes are noticed, for now.
+    watching: Watching,
     /// Proof that events don't tell all; it stands until the task ends.
     muted: Option<WatchProblem>,
 }
@@ -108,16 +106,14 @@ impl Settler {
             folder: Some(folder),
             watch: None,
             watched: None,
-            walked: BTreeSet::new(),
             start: now,
             scan_due: true,
             next_scan: now,
-            next_rewatch: now,
             next_probe: now,
             rescans: 0,
             missing: None,
             held: None,
-            problem: None,
+            watching: Watching::Told,
             muted: None,
         }
     }
@@ -229,47 +225,42 @@ impl Settler {
 
     async fn scan(&mut self, rounds: &mpsc::Sender<Round>) -> Option<Round> {
         let (asked, rested) = (self.scan_due, self.debounce.is_empty());
-        let now = Instant::now();
-        let renew = self.watched.is_none() || (self.problem.is_some() && now >= self.next_rewatch);
-        let (root, old, watched) = (self.root.clone(), self.watch.take(), self.watched);
+        let (root, old, watched, poll) = (self.root.clone(), self.watch.take(), self.watched, self.options.poll);
         let (watch, id, silent) = blocking(rounds, move || {
             // The watcher comes first, so that nothing falls between it and the scan.
             let id = id_at(&root);
-            let watch = if !renew && id == watched { old } else { id.and_then(|_| watch_at(&root)) };
-            (watch, id, watch::silent_file_system(&root))
+            (watch_at(&root, id, old.filter(|_| id == watched), poll), id, watch::silent_file_system(&root))
         })
         .await?;
         (self.watch, self.watched) = (watch, id);
         let quiet = Quiet::For(self.options.debounce);
         let mut round = self.round(rounds, move |folder| folder.scan(wall(), quiet)).await?;
+        self.scan_due = false;
         if matches!(round.health, RootHealth::Missing(_)) {
             self.watched = None;
             self.next_probe = Instant::now() + RETRY;
+        } else {
+            self.judge(&round, !asked && rested, silent);
         }
-        self.scan_due = false;
-        self.judge(&round, !asked && rested, silent);
-        round.watch_problem = self.problem.clone();
+        round.watching = self.watching.clone();
         let rescan = Duration::from_millis(self.options.rescan.max(1_000));
-        if renew {
-            self.next_rewatch = now + rescan;
-        }
-        self.next_scan = Instant::now() + if self.is_polling() { rescan.min(POLL) } else { rescan };
+        let wait = match self.watching {
+            Watching::Asked | Watching::Compared(_) => rescan.min(POLL),
+            Watching::Told | Watching::Late(_) => rescan,
+        };
+        self.next_scan = Instant::now() + wait;
         Some(round)
     }
 
     async fn look(&mut self, rounds: &mpsc::Sender<Round>, paths: BTreeSet<PathBuf>) -> Option<Round> {
         let quiet = Quiet::For(self.options.debounce);
-        let asked = paths.clone();
-        let round = self.round(rounds, move |folder| folder.look(&paths, wall(), quiet)).await?;
-        // What was put into a new folder before the watcher knew it was never named: it is walked once more.
-        let now = self.mono();
-        for path in asked.intersection(&round.folders) {
-            if self.walked.remove(path) {
-                continue;
-            }
-            self.walked.insert(path.clone());
-            self.debounce.note(now, path.clone());
-        }
+        let watch = self.watch.clone();
+        let look = move |folder: &mut Folder| {
+            // A new folder is watched first and walked then, so that nothing falls between the two.
+            paths.iter().for_each(|path| watch.iter().for_each(|watch| watch.cover(path)));
+            folder.look(&paths, wall(), quiet)
+        };
+        let round = self.round(rounds, look).await?;
         if matches!(round.health, RootHealth::Missing(_)) {
             self.watched = None;
             self.next_probe = Instant::now() + RETRY;
@@ -298,30 +289,31 @@ impl Settler {
         for path in &round.unsettled {
             self.debounce.note(now, path.as_path().to_path_buf());
         }
-        (round.watch_problem, round.rescans) = (self.problem.clone(), self.rescans);
+        (round.watching, round.rescans) = (self.watching.clone(), self.rescans);
         Some(round)
     }
 
     /// Whether events can be relied on. `unasked`: nothing was known to have changed, so that news came without an event.
     fn judge(&mut self, round: &Round, unasked: bool, silent: Option<&'static str>) {
-        let is_news = |settled: &Settled| matches!(settled, Settled::Page { found: Found::Document(_), .. });
-        let quiet = self.watch.as_ref().is_some_and(Watch::is_quiet);
-        if unasked && quiet && round.unsettled.is_empty() && round.settled.iter().any(is_news) {
-            let problem = "files changed without an event: another machine or system writes to the root";
-            self.muted = Some(WatchProblem(problem.to_owned()));
-        }
         let silent = silent.map(|kind| {
             WatchProblem(format!("the root lies on {kind}, where changes made elsewhere come without events"))
         });
-        self.problem = self.watch.as_ref().and_then(Watch::problem).or(silent).or_else(|| self.muted.clone());
-    }
-
-    fn is_polling(&self) -> bool {
-        match self.options.poll {
-            Poll::Always => true,
-            Poll::Never => false,
-            Poll::Auto => self.problem.is_some(),
+        let known = self.watch.as_ref().and_then(|watch| watch.problem()).or(silent);
+        let is_news = |settled: &Settled| matches!(settled, Settled::Page { found: Found::Document(_), .. });
+        let quiet = self.watch.as_ref().is_some_and(|watch| watch.is_quiet());
+        // Where it was known that some events don't come, news without one prove nothing more.
+        let relied = self.watching == Watching::Told && known.is_none();
+        if relied && unasked && quiet && round.unsettled.is_empty() && round.settled.iter().any(is_news) {
+            let problem = "files changed without an event: another machine or system writes to the root";
+            self.muted = Some(WatchProblem(problem.to_owned()));
         }
+        let problem = known.or_else(|| self.muted.clone());
+        self.watching = match (self.options.poll, problem) {
+            (Poll::Always, _) => Watching::Asked,
+            (_, None) => Watching::Told,
+            (Poll::Auto, Some(problem)) => Watching::Compared(problem),
+            (Poll::Never, Some(problem)) => Watching::Late(problem),
+        };
     }
 
     fn mono(&self) -> Mono {
@@ -329,8 +321,18 @@ impl Settler {
     }
 }
 
-fn watch_at(root: &Path) -> Option<Watch> {
-    root.canonicalize().ok().map(|real| Watch::new(&real))
+/// The watcher for the folder that lies at the root now: the old one, if it is that folder's, or a new one. What it did not
+/// cover, because events were lost or a limit was used up, it covers now, if it can.
+fn watch_at(root: &Path, id: Option<RootId>, old: Option<Arc<Watch>>, poll: Poll) -> Option<Arc<Watch>> {
+    if poll == Poll::Always {
+        return None;
+    }
+    if let Some(old) = old.filter(|old| old.is_usable()) {
+        old.cover(Path::new(""));
+        return Some(old);
+    }
+    let real = id.and_then(|_| root.canonicalize().ok())?;
+    Some(Arc::new(Watch::new(&real)))
 }
 
 fn wall() -> Wall {

@@ -2,8 +2,13 @@
 //!
 //! Events only ever mean "look here": their kinds are not believed, and where any may have been lost everything is looked
 //! at. The callback never waits. Events of our own reading are dropped, else a scan would feed the next one.
+//!
+//! Each folder is watched by itself where the system watches folders: a new one is watched first and walked then, by
+//! whoever asks ([`Watch::cover`]), so that nothing falls between the two.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +34,45 @@ pub enum Touched {
 #[error("{0}")]
 pub struct WatchProblem(pub String);
 
+/// How changes of the root are noticed. Shown as a sentence for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Watching {
+    /// The system tells of them.
+    #[default]
+    Told,
+    /// All is compared every few seconds, because the configuration says so.
+    Asked,
+    /// All is compared every few seconds, because events can't be relied on.
+    Compared(WatchProblem),
+    /// Events can't be relied on, and nothing else may be tried: some changes wait for the next full comparison.
+    Late(WatchProblem),
+}
+
+impl Watching {
+    /// The sentence, where there is something that a person can mend.
+    pub fn trouble(&self) -> Option<String> {
+        match self {
+            Self::Told | Self::Asked => None,
+            Self::Compared(_) | Self::Late(_) => Some(self.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Watching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Told => f.write_str("changes are told by the system"),
+            Self::Asked => f.write_str("changes are looked for every few seconds, as `watch.poll: always` says"),
+            Self::Compared(problem) => write!(f, "changes are looked for every few seconds: {problem}"),
+            Self::Late(problem) => write!(
+                f,
+                "some changes may be seen only every `watch.rescan`: {problem}; `watch.poll: never` forbids to look for them \
+                 every few seconds"
+            ),
+        }
+    }
+}
+
 impl WatchProblem {
     fn of(error: &notify::Error) -> Self {
         const EMFILE: i32 = 24;
@@ -47,12 +91,33 @@ impl WatchProblem {
             _ => format!("the root can't be watched: {error}"),
         })
     }
+}
 
-    fn is_vanished(error: &notify::Error) -> bool {
+/// What an error of the watcher means.
+enum Failure {
+    /// The folder is gone again, or nobody may look into it: there is nothing to be told of it. Its folder tells when that
+    /// changes.
+    Nothing,
+    /// The next folder fails for the same reason.
+    ForAll,
+    /// This folder alone.
+    ForOne,
+}
+
+impl Failure {
+    fn of(error: &notify::Error) -> Self {
         match &error.kind {
-            notify::ErrorKind::PathNotFound => true,
-            notify::ErrorKind::Io(io) => io.kind() == io::ErrorKind::NotFound,
-            _ => false,
+            notify::ErrorKind::PathNotFound => Self::Nothing,
+            notify::ErrorKind::Io(io)
+                if matches!(
+                    io.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                Self::Nothing
+            }
+            notify::ErrorKind::MaxFilesWatch => Self::ForAll,
+            _ => Self::ForOne,
         }
     }
 }
@@ -94,8 +159,7 @@ impl Notes {
     fn take_in(&self, root: &Path, event: notify::Result<Event>) {
         let event = match event {
             Ok(event) => event,
-            // It was gone before it could be watched; its removal is an event of its own.
-            Err(error) if WatchProblem::is_vanished(&error) => return,
+            Err(error) if matches!(Failure::of(&error), Failure::Nothing) => return,
             Err(error) => {
                 let problem = WatchProblem::of(&error);
                 return self.note(|pending| {
@@ -121,14 +185,18 @@ impl Notes {
 /// The path under the root; `None` for what is outside, and for git's own files, which change all the time.
 fn relative(root: &Path, path: &Path) -> Option<PathBuf> {
     let relative = path.strip_prefix(root).ok()?;
-    let is_git = relative.components().any(|component| component.as_os_str() == ".git");
+    let is_git = relative.components().any(|component| component.as_os_str() == GIT);
     (!is_git).then(|| relative.to_path_buf())
 }
+
+const GIT: &str = ".git";
 
 /// A watcher on one folder and all that is in it, for as long as it is kept.
 #[derive(Debug)]
 pub struct Watch {
-    _watcher: Option<RecommendedWatcher>,
+    root: PathBuf,
+    /// `None` where the system gave us none.
+    watcher: Option<Mutex<RecommendedWatcher>>,
     notes: Arc<Notes>,
 }
 
@@ -139,16 +207,63 @@ impl Watch {
         let notes = Arc::new(Notes::default());
         let (held, at) = (notes.clone(), root.to_path_buf());
         let config = Config::default().with_follow_symlinks(false);
-        let mut watcher = RecommendedWatcher::new(move |event| held.take_in(&at, event), config);
-        let watched = watcher.as_mut().map_err(|error| WatchProblem::of(error)).and_then(|watcher| {
-            watcher.watch(root, RecursiveMode::Recursive).map_err(|error| WatchProblem::of(&error))
-        });
-        if let Err(problem) = watched {
-            notes.with(|pending| pending.problem = Some(problem));
+        let watcher = match RecommendedWatcher::new(move |event| held.take_in(&at, event), config) {
+            Ok(watcher) => Some(Mutex::new(watcher)),
+            Err(error) => {
+                notes.with(|pending| pending.problem = Some(WatchProblem::of(&error)));
+                None
+            }
+        };
+        let watch = Self { root: root.to_path_buf(), watcher, notes };
+        watch.add(Path::new(""));
+        watch
+    }
+
+    /// Whether there is a watcher that covers the root, or can be made to by [`Watch::cover`].
+    pub fn is_usable(&self) -> bool {
+        self.watcher.is_some() && (FOLDER_BY_FOLDER || self.problem().is_none())
+    }
+
+    /// Sees to it that `folder`, relative to the root, and all folders in it are watched; does nothing for what is no folder.
+    /// What is put into them after this call is told, so whoever walks them next misses nothing. Blocks while it walks.
+    pub fn cover(&self, folder: &Path) {
+        // Where whole trees are watched, new folders are in it already.
+        if FOLDER_BY_FOLDER {
+            self.add(folder);
         }
-        // Where a part could not be watched, the rest still is.
-        let watcher = watcher.ok();
-        Self { _watcher: watcher, notes }
+    }
+
+    fn add(&self, folder: &Path) {
+        let Some(watcher) = &self.watcher else { return };
+        let mut watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let whole = folder.as_os_str().is_empty();
+        let mode = if FOLDER_BY_FOLDER { RecursiveMode::NonRecursive } else { RecursiveMode::Recursive };
+        let mut problem = None;
+        let mut folders = vec![if whole { self.root.clone() } else { self.root.join(folder) }];
+        while let Some(at) = folders.pop() {
+            if !whole && !fs::symlink_metadata(&at).is_ok_and(|meta| meta.is_dir()) {
+                continue;
+            }
+            if let Err(error) = watcher.watch(&at, mode) {
+                match Failure::of(&error) {
+                    Failure::Nothing => continue,
+                    Failure::ForOne => problem = Some(WatchProblem::of(&error)),
+                    Failure::ForAll => {
+                        problem = Some(WatchProblem::of(&error));
+                        break;
+                    }
+                }
+            }
+            if FOLDER_BY_FOLDER {
+                folders.extend(within(&at));
+            }
+        }
+        // A part that is covered says nothing of the others; one that is not has to be looked for from now on.
+        if whole {
+            self.notes.with(|pending| pending.problem = problem);
+        } else if problem.is_some() {
+            self.notes.note(|pending| (pending.problem, pending.overflow) = (problem, true));
+        }
     }
 
     /// Waits until something was touched. Nothing is lost where this is dropped meanwhile.
@@ -177,9 +292,25 @@ impl Watch {
     }
 }
 
+/// Whether the system watches one folder at a time, and not whole trees.
+const FOLDER_BY_FOLDER: bool = cfg!(target_os = "linux");
+
+/// The folders in a folder, but for git's own. What can't be listed has none.
+fn within(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()) && entry.file_name() != GIT);
+    folders.map(|entry| entry.path()).collect()
+}
+
 /// The kind of file system at `path`, if it is one whose changes may come without events: those made by other machines.
 #[cfg(target_os = "linux")]
 pub fn silent_file_system(path: &Path) -> Option<&'static str> {
+    // The number's width and sign differ from machine to machine: only the low 32 bits are the kind.
+    silent_kind(rustix::fs::statfs(path).ok()?.f_type as u64 & 0xffff_ffff)
+}
+
+#[cfg(target_os = "linux")]
+fn silent_kind(kind: u64) -> Option<&'static str> {
     const KINDS: &[(u64, &str)] = &[
         (0x6969, "NFS"),
         (0x517b, "SMB"),
@@ -191,8 +322,6 @@ pub fn silent_file_system(path: &Path) -> Option<&'static str> {
         (0x00c3_6400, "Ceph"),
         (0x786f_4256, "VirtualBox shared folders"),
     ];
-    // The number's width and sign differ from machine to machine: only the low 32 bits are the kind.
-    let kind = rustix::fs::statfs(path).ok()?.f_type as u64 & 0xffff_ffff;
     KINDS.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name)
 }
 
@@ -264,6 +393,18 @@ mod tests {
         assert!(taken(&notes).1, "what was missed meanwhile is looked for");
         let instances = notify::Error::io(io::Error::from_raw_os_error(24));
         assert!(WatchProblem::of(&instances).0.contains("fs.inotify.max_user_instances"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn file_systems_that_others_write_to_are_known_by_their_kind() {
+        for (kind, name) in [(0x6969, "NFS"), (0xff53_4d42, "CIFS"), (0xfe53_4d42, "SMB2"), (0x0102_1997, "9p")] {
+            assert_eq!(silent_kind(kind), Some(name));
+        }
+        // ext, btrfs, xfs, tmpfs, overlay.
+        for kind in [0xef53, 0x9123_683e, 0x5846_5342, 0x0102_1994, 0x794c_7630] {
+            assert_eq!(silent_kind(kind), None, "{kind:x}");
+        }
     }
 
     #[tokio::test]

@@ -40,6 +40,9 @@ pub struct DaemonReport {
     pub pid: Option<u32>,
     /// When it started.
     pub since: Option<String>,
+    /// Why it may see changes of the root late, in words. Reported with the root.
+    #[serde(skip)]
+    pub watching: Option<String>,
 }
 
 /// What is spent of the budget.
@@ -203,7 +206,7 @@ impl Report {
 
     fn root_state(&self) -> (&'static str, Option<String>) {
         match &self.summary.root {
-            RootHealth::Ok => ("ok", None),
+            RootHealth::Ok => ("ok", self.daemon.watching.clone()),
             // The root itself is well.
             RootHealth::Held(checkout) => ("ok", Some(checkout.reason().message)),
             RootHealth::Missing(why) => ("missing", Some(why.clone())),
@@ -277,12 +280,14 @@ impl Report {
             };
             out.line(format_args!("hub {word}{until}: {}", Shown::new(why)));
         }
-        match self.root_state() {
-            ("ok", Some(why)) => out.line(format_args!("held: {}: {}", Shown::new(&self.root), Shown::new(&why))),
-            (state, Some(why)) => {
-                out.line(format_args!("root {state}: {}: {}", Shown::new(&self.root), Shown::new(&why)))
+        match (&self.summary.root, self.root_state()) {
+            (RootHealth::Held(_), (_, Some(why))) => {
+                out.line(format_args!("held: {}: {}", Shown::new(&self.root), Shown::new(&why)));
             }
-            (_, None) => {}
+            (_, (state, Some(why))) => {
+                out.line(format_args!("root {state}: {}: {}", Shown::new(&self.root), Shown::new(&why)));
+            }
+            (_, (_, None)) => {}
         }
     }
 

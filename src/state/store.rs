@@ -56,7 +56,7 @@ pub struct Loaded {
 }
 
 /// A daemon, as `status` shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Daemon {
     /// Its process.
     pub pid: u32,
@@ -64,6 +64,9 @@ pub struct Daemon {
     pub since: Wall,
     /// Whether its first scan has been planned.
     pub planned: bool,
+    /// Why it may see changes of the root late, in words; `None` where the system tells of all.
+    #[serde(default)]
+    pub watching: Option<String>,
 }
 
 /// What `local/` last saw of one file, in a form of its own.

@@ -83,7 +83,7 @@ impl Task {
 async fn an_edit_is_told_once_it_has_come_to_rest() {
     let mut task = start(QUICK, bench(), &[]);
     let first = task.round().await;
-    assert_eq!((first.settled, first.health, first.watch_problem), (vec![], RootHealth::Ok, None));
+    assert_eq!((first.settled, first.health, first.watching), (vec![], RootHealth::Ok, Watching::Told));
     fs::write(task.at("a.md"), text("A")).unwrap();
     task.until_published(&["A"]).await;
     fs::remove_file(task.at("a.md")).unwrap();
@@ -200,9 +200,9 @@ async fn changes_that_come_without_events_are_found_by_comparing_and_said() {
     let mut settler = Settler::new(options, folder(root.clone(), &[]));
     let (rounds, _taken) = mpsc::channel(4);
     settler.scan(&rounds).await.unwrap();
-    assert_eq!(settler.problem, None);
+    assert_eq!(settler.watching, Watching::Told);
     // As where another machine writes to a mounted folder.
-    settler.watch = Some(Watch::new(&root.join("nothing")));
+    settler.watch = Some(Arc::new(Watch::new(&root.join("nothing"))));
     fs::write(root.join("a.md"), text("A")).unwrap();
     let round = loop {
         settler.scan_due = false;
@@ -213,5 +213,5 @@ async fn changes_that_come_without_events_are_found_by_comparing_and_said() {
         }
     };
     assert_eq!(round.settled.len(), 1);
-    assert!(settler.muted.is_some() && settler.is_polling());
+    assert!(matches!(settler.watching, Watching::Compared(_)), "{:?}", settler.watching);
 }
