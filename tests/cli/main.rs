@@ -27,6 +27,8 @@ mod json;
 mod keys;
 mod late;
 mod limits;
+mod orders;
+mod pause;
 mod place;
 mod portals;
 mod private;
