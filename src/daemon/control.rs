@@ -32,13 +32,13 @@ const LONGEST_PATH: usize = 103;
 /// The longest name of a socket; a longer one is replaced by a digest.
 const LONGEST_NAME: usize = 40;
 /// The longest order, in bytes: some thousand paths.
-const LONGEST_ORDER: usize = 1 << 20;
+const LONGEST_ORDER: usize = 1 << 18;
 /// How long an order may take to come in.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long one line of an answer may take to be read at the other end.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 /// So many connections may be without an order at once; more wait.
-const READING: usize = 16;
+const READING: usize = 64;
 /// So many orders may be under way at once; more are refused.
 const ORDERS: usize = 32;
 /// So many lines wait for their reader; more are left out, but for the last.

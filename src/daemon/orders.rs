@@ -29,6 +29,8 @@ const TRIES: u32 = 10;
 const BETWEEN: Duration = Duration::from_millis(200);
 /// How often an order is attended to although nothing happened, and its people are told how far it is.
 const TELL: Duration = Duration::from_millis(250);
+/// How long an order is busy at the least before `--max-wait` ends it, in milliseconds.
+const BUSY_MS: u64 = 10_000;
 /// How long a pause waits for the requests that have left already, in milliseconds.
 const LEFT_MS: u64 = 10_000;
 
@@ -257,15 +259,14 @@ impl Sync {
 
     fn is_over(&self, driver: &mut Driver, id: OrderId, now: Now) -> bool {
         let deadline = self.begun.plus(self.order.max_wait);
-        if now.mono >= deadline {
-            return true;
-        }
+        // What does not merely wait goes on a moment longer, as without a daemon; but nobody waits for what hangs.
+        let hangs = now.mono >= deadline.max(self.begun.plus(BUSY_MS));
         if !matches!(self.phase, Phase::Publishing) {
-            return false;
+            return hangs;
         }
         match driver.engine().rest_of(now, id) {
             Rest::Done => true,
-            Rest::Busy => false,
+            Rest::Busy => hangs,
             Rest::Waiting { until, on } => {
                 // An outage may be hours old; these people's patience begins with their order.
                 let on = on.map(|on| match on {

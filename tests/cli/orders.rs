@@ -26,6 +26,7 @@ fn counted(report: &Value) -> (u64, u64) {
 fn sync_beside_a_daemon_publishes_at_once_and_reports_as_without_one() {
     let place = Place::with(SLOW);
     place.same(3);
+    place.run(&["sync"]).ends(0);
     let daemon = place.daemon();
     place.doc("p0", "New.\n");
     place.doc("p1", "Later.\n");
@@ -84,6 +85,7 @@ fn a_first_meeting_is_settled_by_an_order_for_what_it_names() {
         place.page(id, "Theirs.\n");
         place.doc(id, "Mine.\n");
     }
+    place.run(&["sync"]).ends(1);
     let _daemon = place.daemon();
     place.run(&["sync"]).ends(1);
     place.run(&["sync", "docs/p0.md", "--first-meeting", "local"]).ends(0);
@@ -156,6 +158,7 @@ fn ask(place: &Place, line: &str) -> Vec<Value> {
 fn the_socket_is_private_takes_one_line_and_survives_what_is_no_order() {
     let place = Place::with(SLOW);
     place.same(1);
+    place.run(&["sync"]).ends(0);
     let daemon = place.daemon();
     let found = fs::symlink_metadata(place.path("state.db.sock")).unwrap();
     assert!(found.file_type().is_socket());
@@ -174,7 +177,7 @@ fn the_socket_is_private_takes_one_line_and_survives_what_is_no_order() {
     let said = ask(&place, "{\"protocol\":99,\"order\":{\"unheard\":{\"of\":1}}}");
     assert!(said[1]["refused"]["why"].as_str().unwrap().contains("takes other orders; restart it"), "{said:?}");
     // More connections than there are places, that say nothing, or never end their line.
-    let idle: Vec<UnixStream> = (0..40).map(|_| UnixStream::connect(place.path("state.db.sock")).unwrap()).collect();
+    let idle: Vec<UnixStream> = (0..100).map(|_| UnixStream::connect(place.path("state.db.sock")).unwrap()).collect();
     let endless = thread::spawn({
         let path = place.path("state.db.sock");
         move || {
@@ -202,6 +205,7 @@ fn the_socket_is_private_takes_one_line_and_survives_what_is_no_order() {
 fn a_socket_whose_daemon_died_is_nothing() {
     let place = Place::with(SLOW);
     place.same(1);
+    place.run(&["sync"]).ends(0);
     let daemon = place.daemon();
     daemon.signal(Signal::KILL);
     daemon.code();
@@ -266,6 +270,7 @@ fn a_state_with_a_path_too_long_for_a_socket_is_reached_all_the_same() {
     let text = fs::read_to_string(place.path("hubsync.yaml")).unwrap();
     fs::write(place.path("hubsync.yaml"), text.replace("./state.db", &format!("./{deep}")) + SLOW).unwrap();
     place.same(1);
+    place.run(&["sync"]).ends(0);
     let _daemon = place.daemon();
     place.doc("p0", "New.\n");
     place.run(&["sync"]).ends(0);
