@@ -54,7 +54,7 @@ pub fn of_order(config: &Config, summary: Summary, hub: HubKey, now: Now, order:
         exit: exit(report.verdict(Run::Sync, strict)) as u8,
         json: report.json(Run::Sync).as_str().to_owned(),
         text: report.text(Run::Sync, Listing::Wanting).as_str().lines().map(str::to_owned).collect(),
-        blocked: to_explain(&report.summary).map(encoded).collect(),
+        blocked: to_explain(&report.summary).map(|path| encoded(path.as_path())).collect(),
     }
 }
 

@@ -33,11 +33,13 @@ const COMMANDS: usize = 64;
 pub async fn run(loaded: Loaded, source: Source, console: &Console) -> io::Result<Exit> {
     let signals = Signals::listen()?;
     let Loaded { config, file, .. } = loaded;
+    // First, so that no later change of a file goes unnoticed.
+    let reload = Reload::of(source, config.clone(), file);
     let opened = match opening::open(&config, console, RootLock::Ours) {
         Ok(opened) => opened,
         Err(why) => return Ok(why.tell(console)),
     };
-    keep(Reload::of(source, config, file), opened, signals, &mut Log).await?;
+    keep(reload, opened, signals, &mut Log).await?;
     Ok(Exit::Ok)
 }
 

@@ -68,6 +68,8 @@ pub enum Order {
 /// `hubsync sync` beside a daemon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncOrder {
+    /// The root that the paths are seen from, percent-encoded: the daemon may keep another.
+    pub root: String,
     /// Documents and folders seen from the root, percent-encoded; none: everything.
     pub paths: Vec<String>,
     /// `--first-meeting`: `local` or `hold`.

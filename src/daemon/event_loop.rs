@@ -132,7 +132,6 @@ pub async fn run(
     let Beside { mut orders, mut reload, report } = beside;
     let mut told = Told::new(driver.now().wall);
     told.announce(driver, None);
-    reload.begin(Why::Time);
     let mut next_tick = Instant::now() + TICK;
     let stop = loop {
         driver.step();
@@ -158,7 +157,7 @@ pub async fn run(
                 told.service.note();
             }
             asked = orders.next() => {
-                orders.take(asked, driver, &mut tree);
+                orders.take(asked, driver, &mut tree, &guard.root);
                 told.service.note();
             }
             ended = reload.next() => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -93,9 +94,16 @@ impl Orders {
     }
 
     /// Begins with an order.
-    pub fn take(&mut self, asked: Asked, driver: &mut Driver, tree: &mut Tree) {
+    pub fn take(&mut self, asked: Asked, driver: &mut Driver, tree: &mut Tree, root: &Path) {
         let Asked { order, replies } = asked;
         match order {
+            Order::Sync(order) if order.root != encoded(root) => {
+                let why = format!(
+                    "the daemon of this state keeps {}: name its root so, or give this one a state of its own",
+                    root.display()
+                );
+                replies.end(Reply::Refused { why, exit: 2 });
+            }
             Order::Sync(order) => self.sync(order, replies, driver, tree),
             Order::Pause(until) => {
                 let pause = PersonPause { since: driver.now().wall, until };
@@ -318,9 +326,8 @@ impl Sync {
 }
 
 /// A path as an order writes it: percent-encoded, so that any bytes travel in JSON.
-pub fn encoded(path: &DocPath) -> String {
-    percent_encoding::percent_encode(path.as_path().as_os_str().as_bytes(), percent_encoding::NON_ALPHANUMERIC)
-        .to_string()
+pub fn encoded(path: &Path) -> String {
+    percent_encoding::percent_encode(path.as_os_str().as_bytes(), percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// The path that was written so; `None` where it is no path inside the root.

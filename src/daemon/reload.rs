@@ -50,7 +50,7 @@ pub struct Reload {
     source: Option<Source>,
     config: Config,
     file: Option<PathBuf>,
-    seen: Option<Seen>,
+    seen: Seen,
     look: Option<(Why, JoinHandle<Look>)>,
     again: bool,
     note: Option<String>,
@@ -90,12 +90,14 @@ pub enum Taken {
 impl Reload {
     /// Nothing is ever read again.
     pub fn never(config: Config) -> Self {
-        Self { source: None, config, file: None, seen: None, look: None, again: false, note: None }
+        Self { source: None, config, file: None, seen: Seen::new(), look: None, again: false, note: None }
     }
 
     /// `config` was loaded from `source`, out of `file`.
     pub fn of(source: Source, config: Config, file: Option<PathBuf>) -> Self {
-        Self { source: Some(source), file, ..Self::never(config) }
+        let mut reload = Self { source: Some(source), file, ..Self::never(config) };
+        reload.seen = see(&reload.files(), &Seen::new());
+        reload
     }
 
     /// The configuration that holds.
@@ -117,7 +119,7 @@ impl Reload {
         }
         let files = self.files();
         let seen = self.seen.clone();
-        self.look = Some((why, tokio::task::spawn_blocking(move || look(&source, &files, seen, why))));
+        self.look = Some((why, tokio::task::spawn_blocking(move || look(&source, &files, &seen, why))));
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -144,7 +146,7 @@ impl Reload {
         }
         let found = match look {
             Ok(Look { seen, found }) => {
-                self.seen = Some(seen);
+                self.seen = seen;
                 found
             }
             Err(error) => Some(Err(format!("the configuration could not be looked at: {error}"))),
@@ -211,20 +213,19 @@ fn fixed(old: &Config, new: &Config) -> Option<(&'static str, String, String)> {
 }
 
 /// On the blocking pool: what the files are by now, and what they mean where that is to be taken up.
-fn look(source: &Source, files: &[PathBuf], seen: Option<Seen>, why: Why) -> Look {
-    let now = see(files, seen.as_ref());
-    // The first look only remembers: what was loaded a moment ago holds.
+fn look(source: &Source, files: &[PathBuf], seen: &Seen, why: Why) -> Look {
+    let now = see(files, seen);
     let digests = |seen: &Seen| -> BTreeMap<PathBuf, Option<Digest>> {
         seen.iter().map(|(path, mark)| (path.clone(), mark.map(|(_, digest)| digest))).collect()
     };
-    let same = seen.is_none_or(|seen| digests(&seen) == digests(&now));
+    let same = digests(seen) == digests(&now);
     if why == Why::Time && same {
         return Look { seen: now, found: None };
     }
     Look { seen: now, found: Some(read(source)) }
 }
 
-fn see(files: &[PathBuf], before: Option<&Seen>) -> Seen {
+fn see(files: &[PathBuf], before: &Seen) -> Seen {
     let mark = |path: &PathBuf| {
         let found = std::fs::metadata(path).ok()?;
         let stat = (
@@ -236,7 +237,7 @@ fn see(files: &[PathBuf], before: Option<&Seen>) -> Seen {
             found.ctime(),
             found.ctime_nsec(),
         );
-        match before.and_then(|before| *before.get(path)?) {
+        match before.get(path).copied().flatten() {
             Some((same, digest)) if same == stat => Some((stat, digest)),
             _ => {
                 let mut bytes = Vec::new();

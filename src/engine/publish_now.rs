@@ -69,8 +69,9 @@ impl Engine {
 
     /// The policy, as an order may have it for this document.
     pub(super) fn policy_for(&self, path: &DocPath) -> Cow<'_, Policy> {
-        let ordered = self.orders.values().filter(|order| path.is_within(&order.scope));
-        match ordered.filter_map(|order| order.on_first_meeting).last() {
+        // The newest order wins.
+        let ordered = self.orders.values().rev().filter(|order| path.is_within(&order.scope));
+        match ordered.filter_map(|order| order.on_first_meeting).next() {
             Some(side) if side != self.policy.on_first_meeting => {
                 Cow::Owned(Policy { on_first_meeting: side, ..self.policy.clone() })
             }

@@ -66,6 +66,9 @@ fn an_order_finds_what_changed_in_the_hub_and_what_is_broken() {
     place.same(3);
     place.run(&["sync"]).ends(0);
     let _daemon = place.daemon();
+    std::os::unix::fs::symlink(place.root(), place.path("link")).unwrap();
+    let ran = Ran::of(place.command(&["sync"]).env("HUBSYNC_ROOT", "./link").output().unwrap()).ends(2);
+    assert!(ran.err.contains("the daemon of this state keeps"), "{ran:?}");
     let act = Act::Publish { title: "p0".to_owned(), content: "Theirs.\n".to_owned() };
     place.hub.lock().model.colleague(clock(), "p0", act).unwrap();
     let ran = place.run(&["sync"]).ends(0);
@@ -168,9 +171,10 @@ fn the_socket_is_private_takes_one_line_and_survives_what_is_no_order() {
         "",
         "{}",
         "nonsense \u{1b}[2J",
-        "{\"protocol\":1,\"order\":{\"sync\":{\"paths\":[\"..%2Fx\"],\"max_wait\":1,\"confirm_root\":false,\"strict\":false}}}",
+        "{\"protocol\":1,\"order\":{\"sync\":{\"root\":\"ROOT\",\"paths\":[\"..%2Fx\"],\"max_wait\":1,\"confirm_root\":false,\"strict\":false}}}",
     ] {
-        let said = ask(&place, line);
+        let line = line.replace("ROOT", &place.root().to_string_lossy().replace('/', "%2F").replace('.', "%2E"));
+        let said = ask(&place, &line);
         assert_eq!(said[0]["hello"]["pid"].as_u64(), Some(u64::from(daemon.0.id())), "{said:?}");
         assert_eq!(said[1]["refused"]["exit"], 2, "{line}: {said:?}");
     }

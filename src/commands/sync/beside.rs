@@ -57,7 +57,8 @@ pub(super) async fn order(
     progress: ProgressMode,
 ) -> io::Result<Exit> {
     let order = SyncOrder {
-        paths: scope.iter().map(encoded).collect(),
+        root: encoded(&config.root),
+        paths: scope.iter().map(|path| encoded(path.as_path())).collect(),
         first_meeting: args.first_meeting.map(|side| match side {
             cli::FirstMeeting::Local => FirstMeeting::Local,
             cli::FirstMeeting::Hold => FirstMeeting::Hold,

@@ -285,7 +285,7 @@ fn status_reads_beside_a_daemon_that_writes() {
     assert!(Store::read_only(&place.path()).unwrap().is_none());
     let mut daemon = place.open().store;
     let running = Daemon { pid: 4711, since: AT, planned: true, note: None };
-    daemon.set_daemon(Some(running)).unwrap();
+    daemon.set_daemon(Some(running.clone())).unwrap();
     let mut reader = Store::read_only(&place.path()).unwrap().unwrap();
     daemon.commit(&put("a", "a.md"), &Backups::of_state(&place.path())).unwrap();
     assert_eq!(reader.load().unwrap().daemon, Some(running));
