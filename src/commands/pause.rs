@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::daemon::clock;
 use crate::daemon::control::{Order, Reply, Standing};
 use crate::daemon::orders::pause_until;
-use crate::engine::change::PersonPause;
+use crate::engine::change::{HubState, PersonPause};
 use crate::output::{Console, Lines, Shown};
 use crate::page::Wall;
 use crate::state::lock::Lock;
@@ -105,7 +105,8 @@ fn by_ourselves(config: &Config, order: &Order, console: &Console) -> Result<Sta
         Order::Resume | Order::Sync(_) => None,
     };
     store.set_pause(pause)?;
-    let hub_until = before.hub.until.filter(|until: &Wall| *until > now);
+    let is_on = |until: &Wall| before.hub.state == HubState::Paused && *until > now;
+    let hub_until = before.hub.until.filter(is_on);
     let was_paused = before.pause.is_some_and(|pause| pause.is_on(now));
     Ok(Standing { paused: pause.is_some(), was_paused, under_way: 0, unkept: None, hub_until })
 }

@@ -179,10 +179,7 @@ pub async fn run(
             next_tick = Instant::now() + TICK;
             reload.begin(Why::Time);
             tick(driver, &mut tree).await;
-            if let Some(found) = told.found.clone().filter(|found| found != driver.engine().root_health()) {
-                let health = guard.judge(found);
-                driver.handle(Input::Health(health));
-            }
+            judge_again(driver, &mut guard, &told);
         }
     };
     tracing::info!("stopping");
@@ -191,6 +188,14 @@ pub async fn run(
     told.tell(driver, telling, &orders);
     driver.announce(None);
     stop
+}
+
+/// Another daemon that kept the root may have ended.
+fn judge_again(driver: &mut Driver, guard: &mut Guard, told: &Told) {
+    if let Some(found) = told.found.clone().filter(|found| found != driver.engine().root_health()) {
+        let health = guard.judge(found);
+        driver.handle(Input::Health(health));
+    }
 }
 
 fn wake_up(driver: &mut Driver) -> Instant {

@@ -123,6 +123,7 @@ impl Orders {
             let why = "the folder does not answer the daemon; try again, and see what `hubsync status` says".to_owned();
             return replies.end(Reply::Refused { why, exit: 75 });
         };
+        tracing::info!(paths = scope.len(), "a person said: publish now");
         self.next += 1;
         let id = OrderId(self.next);
         let on_first_meeting = order.first_meeting.map(|side| match side {

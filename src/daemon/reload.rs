@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
@@ -23,6 +24,9 @@ use crate::page::Digest;
 
 /// So much of a file is compared: more than a configuration or a key may be long.
 const COMPARED: u64 = 2 << 20;
+
+/// A file that changed by itself must have rested so long before it is read.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -166,6 +170,9 @@ impl Reload {
     /// Takes up a configuration that can be used; answers what of it can't be, for people.
     async fn take_up(&mut self, found: Found, driver: &mut Driver, tree: &mut Tree) -> Option<String> {
         let Found { config, file, key, client, patterns } = found;
+        if let Some(gone) = self.file.as_ref().filter(|_| file != self.file) {
+            return Some(format!("{} is not there any more; what it said still holds", gone.display()));
+        }
         if let Some((what, old, new)) = fixed(&self.config, &config) {
             return Some(format!(
                 "{what} can't be another one while hubsync runs (it is {old}, the file says {new}); the old configuration \
@@ -218,9 +225,15 @@ fn look(source: &Source, files: &[PathBuf], seen: &Seen, why: Why) -> Look {
     let digests = |seen: &Seen| -> BTreeMap<PathBuf, Option<Digest>> {
         seen.iter().map(|(path, mark)| (path.clone(), mark.map(|(_, digest)| digest))).collect()
     };
-    let same = digests(seen) == digests(&now);
-    if why == Why::Time && same {
+    if why == Why::Time && digests(seen) == digests(&now) {
         return Look { seen: now, found: None };
+    }
+    if why == Why::Time {
+        // It may be half written: an empty file would mean the defaults.
+        std::thread::sleep(RESTED);
+        if digests(&see(files, &now)) != digests(&now) {
+            return Look { seen: seen.clone(), found: None };
+        }
     }
     Look { seen: now, found: Some(read(source)) }
 }

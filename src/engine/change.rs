@@ -78,7 +78,7 @@ impl PersonPause {
 
     /// How the hub is reported meanwhile.
     pub fn health(self) -> HubHealth {
-        let reason = Some("paused by a person: nothing is sent; `hubsync resume` goes on".to_owned());
+        let reason = Some("paused by a person; `hubsync resume` goes on".to_owned());
         HubHealth { state: HubState::Paused, reason, until: self.until, why: Some(ShutWhy::Person) }
     }
 }

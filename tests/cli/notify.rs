@@ -1,6 +1,7 @@
 //! What systemd is told: a datagram socket stands in for it.
 
 use std::os::unix::net::UnixDatagram;
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -35,13 +36,19 @@ impl Systemd {
     }
 }
 
+fn started(place: &Place) -> Running {
+    let mut command = place.command(&["run"]);
+    command.env("NOTIFY_SOCKET", place.path("notify")).stdout(Stdio::null()).stderr(Stdio::null());
+    Running(command.spawn().unwrap())
+}
+
 #[test]
 fn systemd_is_told_when_it_is_ready_how_things_stand_and_when_it_ends() {
     let place = Place::with(QUICK);
     place.same(3);
     place.run(&["sync"]).ends(0);
     let systemd = Systemd::at(&place);
-    let daemon = Running(place.command(&["run"]).env("NOTIFY_SOCKET", place.path("notify")).spawn().unwrap());
+    let daemon = started(&place);
     let told = systemd.until("READY=1");
     assert!(!told.iter().any(|line| line.starts_with("STOPPING")), "{told:?}");
     let status = place.json(&["status", "--json"]);
@@ -65,6 +72,6 @@ fn a_root_that_is_missing_keeps_nobody_from_being_ready() {
     let place = Place::with(QUICK);
     std::fs::remove_dir(place.root()).unwrap();
     let systemd = Systemd::at(&place);
-    let _daemon = Running(place.command(&["run"]).env("NOTIFY_SOCKET", place.path("notify")).spawn().unwrap());
+    let _daemon = started(&place);
     systemd.until("READY=1");
 }

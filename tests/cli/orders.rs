@@ -12,7 +12,7 @@ use hubsync::sandbox::server::clock;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::place::{Place, Ran, Running};
+use crate::place::{Place, Ran, Running, until};
 
 /// So quiet that only an order publishes in time.
 const SLOW: &str = "watch:\n  debounce: 10m\n  max_delay: 20m\n";
@@ -124,14 +124,18 @@ fn an_order_waits_no_longer_than_it_was_told_and_says_come_back_later() {
     place.faults(&["GET/delay-before=300000:1"]);
     let ran = place.run(&["sync", "--max-wait", "1s"]).ends(75);
     assert!(ran.out.contains("p0.md: pending"), "{ran:?}");
+    let orders = || fs::read_to_string(place.path("daemon.log")).unwrap().matches("publish now").count();
+    let waiting = Running(place.command(&["sync"]).spawn().unwrap());
+    until("it has given its order", || orders() == 2);
+    waiting.signal(Signal::INT);
+    assert_eq!(waiting.code(), Some(130));
     // The daemon that ends meanwhile is told from one that is done.
-    let waiting = place.command(&["sync"]).stderr(fs::File::create(place.path("sync.err")).unwrap()).spawn().unwrap();
-    let waiting = Running(waiting);
-    thread::scope(|scope| {
-        let ended = scope.spawn(|| waiting.code());
-        daemon.signal(Signal::KILL);
-        assert_eq!(ended.join().unwrap(), Some(75));
-    });
+    let said = fs::File::create(place.path("sync.err")).unwrap();
+    let waiting = Running(place.command(&["sync"]).stderr(said).spawn().unwrap());
+    until("it has given its order", || orders() == 3);
+    daemon.signal(Signal::KILL);
+    assert_eq!(waiting.code(), Some(75));
+    assert!(fs::read_to_string(place.path("sync.err")).unwrap().contains("the daemon has ended before this was done"));
 }
 
 #[test]

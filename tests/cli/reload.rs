@@ -21,7 +21,9 @@ fn reloaded(place: &Place, daemon: &Running) -> String {
     let before = log(place).len();
     daemon.signal(Signal::HUP);
     let said = || log(place)[before..].to_owned();
-    until("it was read again", || said().contains("configuration") || said().contains("still used"));
+    until("it was read again", || {
+        ["configuration", "still used", "still holds"].iter().any(|word| said().contains(word))
+    });
     said()
 }
 
@@ -92,6 +94,21 @@ fn what_can_not_be_used_keeps_the_old_one_and_is_said() {
     place.config(QUICK);
     reloaded(&place, &daemon);
     until("nothing is left to be said", || note(&place).is_null());
+}
+
+#[test]
+fn a_configuration_that_is_gone_is_not_taken_for_the_defaults() {
+    let place = Place::with(QUICK);
+    let found = fs::read_to_string(place.path("hubsync.yaml")).unwrap().replace("./docs", "./handbook");
+    fs::write(place.path("hubsync.yaml"), found).unwrap();
+    fs::rename(place.root(), place.path("handbook")).unwrap();
+    place.page("p0", "Same.\n");
+    fs::write(place.path("handbook/p0.md"), "---\npage_id: p0\ntitle: p0\nstatus: published\n---\nSame.\n").unwrap();
+    place.run(&["sync"]).ends(0);
+    let daemon = place.daemon();
+    fs::remove_file(place.path("hubsync.yaml")).unwrap();
+    let said = reloaded(&place, &daemon);
+    assert!(said.contains("hubsync.yaml is not there any more; what it said still holds"), "{said}");
 }
 
 #[test]

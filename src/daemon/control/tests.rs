@@ -1,3 +1,4 @@
+//! The socket as both sides find it, and what travels by it.
 #![allow(clippy::unwrap_used)]
 use super::*;
 
