@@ -126,7 +126,7 @@ fn another_root_state_or_hub_is_refused_until_a_restart() {
         let said = reloaded(&place, &daemon);
         assert!(said.contains(&format!("{key} can't be another one while hubsync runs")), "{said}");
         if key == "hub.url" {
-            until("`status` says so", || note(&place).as_str().is_some_and(|why| why.contains("restart hubsync")));
+            until("`status` says so", || note(&place).as_str().is_some_and(|why| why.contains("hub.url can't")));
             assert!(place.run(&["status"]).out.contains("note: hub.url can't be another one"));
         }
     }
