@@ -106,6 +106,10 @@ pub enum Command {
     Sync(Sync),
     /// Say what needs a person, what is waiting and until when, and how much may still be sent
     Status(Status),
+    /// Send nothing meanwhile; kept over restarts, shown in status
+    Pause(Pause),
+    /// Go on after a pause
+    Resume,
     /// Look for mistakes in the documents, without key, network or configuration
     Check(Check),
     /// Write a commented hubsync.yaml and test the API key; writes nothing to the hub
@@ -187,6 +191,14 @@ pub struct Status {
     /// Exit 1 where a page drifted, too
     #[arg(long)]
     pub strict: bool,
+}
+
+/// Arguments of `hubsync pause`.
+#[derive(Clone, Debug, Args)]
+pub struct Pause {
+    /// How long; without it, until `hubsync resume`
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    pub how_long: Option<Duration>,
 }
 
 /// Arguments of `hubsync check`.
@@ -320,7 +332,7 @@ mod tests {
 
     #[test]
     fn commands_of_the_contract_that_are_not_there_yet_are_unknown_with_code_2() {
-        for name in ["resolve", "pull", "diff", "pause", "service", "completions"] {
+        for name in ["resolve", "pull", "diff", "service", "completions"] {
             let error = typed(&format!("hubsync {name}")).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (ErrorKind::InvalidSubcommand, 2), "{name}");
         }

@@ -9,6 +9,7 @@ use hubsync::commands;
 use hubsync::commands::init::To;
 use hubsync::config::{self, Config, Environment, Loaded, LogFormat};
 use hubsync::daemon::logging::{self, Loudness};
+use hubsync::daemon::reload::Source;
 use hubsync::output::{Colour, Console, Delivery, Lines, ProgressMode, panic};
 use tracing::Level;
 
@@ -114,10 +115,19 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
             }
             Err(exit) => exit,
         },
+        Command::Pause(args) => match loaded() {
+            Ok(loaded) => commands::pause::pause(args, &loaded.config, console).await,
+            Err(exit) => exit,
+        },
+        Command::Resume => match loaded() {
+            Ok(loaded) => commands::pause::resume(&loaded.config, console).await,
+            Err(exit) => exit,
+        },
         Command::Run => match loaded() {
             Ok(loaded) => {
                 log(loaded.config.log_format, Level::INFO);
-                commands::run::run(&loaded.config, console).await
+                let source = Source { overrides: overrides.clone(), env: env.clone(), folder: here.clone() };
+                commands::run::run(loaded, source, console).await
             }
             Err(exit) => exit,
         },
@@ -140,7 +150,7 @@ fn load(
 /// Asks the hub whose key it is: one request that reads.
 async fn test_key(config: &Config) -> Result<String, String> {
     let key = config.hub.key.read().map_err(|error| error.to_string())?;
-    let client = commands::opening::client(config)?;
+    let client = hubsync::daemon::settings::client(config)?;
     let workspace = client.workspace(key.expose()).await.map_err(|error| error.to_string())?;
     Ok(workspace.name)
 }

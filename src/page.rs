@@ -77,6 +77,11 @@ impl DocPath {
         &self.0
     }
 
+    /// Whether it is one of these documents, or lies below one of these folders; none named: all do.
+    pub fn is_within(&self, scope: &[Self]) -> bool {
+        scope.is_empty() || scope.iter().any(|part| self.0.starts_with(&part.0))
+    }
+
     /// The path as people and JSON see it; bytes that are not UTF-8 become U+FFFD. Not escaped for a terminal.
     pub fn to_text(&self) -> String {
         self.0.to_string_lossy().into_owned()

@@ -13,6 +13,7 @@ use crate::cli::Exit;
 use crate::commands::{opening, run};
 use crate::config::{self, Config, Environment, Overrides};
 use crate::daemon::event_loop::Telling;
+use crate::daemon::reload::Reload;
 use crate::daemon::signals::Signals;
 use crate::document::{self, Reading};
 use crate::engine::PageReport;
@@ -49,13 +50,13 @@ pub async fn run(console: &Console) -> io::Result<Exit> {
         Ok(config) => config,
         Err(errors) => return Ok(refused(console, &errors)),
     };
-    let opened = match opening::open(&config, console) {
+    let opened = match opening::open(&config, console, opening::RootLock::Ours) {
         Ok(opened) => opened,
         Err(why) => return Ok(why.tell(console)),
     };
     greet(console, &root, port)?;
     let mut telling = Aloud { console, port };
-    run::keep(&config, opened, signals, &mut telling).await?;
+    run::keep(Reload::never(config), opened, signals, &mut telling).await?;
     // An error means that the hub has ended by itself.
     let _ = stop_hub.send(());
     if let Ok(ended) = served.await {

@@ -1,7 +1,7 @@
 //! The commands, one thin file each: they fetch what a room below decides, and print it.
 //!
 //! Results go to stdout, everything else to stderr; each answers how the process ends. `opening` and `report` are what
-//! several of them share.
+//! several of them share, `ordering` how they reach a running daemon.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -13,6 +13,8 @@ pub mod config;
 pub mod demo;
 pub mod init;
 pub mod opening;
+pub mod ordering;
+pub mod pause;
 pub mod report;
 pub mod run;
 pub mod sandbox;

@@ -7,22 +7,22 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use crate::cli::Exit;
+use crate::config::Config;
 use crate::config::credential::ApiKey;
-use crate::config::{Config, duration};
 use crate::daemon::clock::Clock;
 use crate::daemon::driver::{Driver, cache_entries};
 use crate::daemon::keeper::Kept;
-use crate::daemon::sender::Sender;
+use crate::daemon::sender::{Means, Sender};
+use crate::daemon::settings;
+use crate::engine::Input;
+use crate::engine::change::PersonPause;
 use crate::engine::{Engine, Memory, Mode, Setting};
-use crate::hub::client::{Client, ClientOptions};
 use crate::local::cache::CacheEntry;
 use crate::local::folder::{Folder, Known};
 use crate::local::git::Gate;
 use crate::local::identity::Presence;
-use crate::local::patterns::Patterns;
 use crate::output::{Console, Shown};
-use crate::pace::quota::Limits;
-use crate::page::{Digest, DocPath, PageId};
+use crate::page::{DocPath, PageId};
 use crate::reconcile::page_record::PageRecord;
 use crate::state::backups::Backups;
 use crate::state::error::StateError;
@@ -45,6 +45,8 @@ pub struct Opened {
     pub kept: Kept,
     /// What was remembered.
     pub memory: Memory,
+    /// What a person said: send nothing meanwhile.
+    pub pause: Option<PersonPause>,
     /// The folder, not scanned yet.
     pub folder: Folder,
     /// Who sends.
@@ -62,13 +64,15 @@ pub enum Unopened {
     Unusable(String),
     /// It may pass by itself.
     Later(String),
+    /// Another process holds the state.
+    Held(String),
 }
 
 impl Unopened {
     /// Tells it; answers how the command ends.
     pub fn tell(&self, console: &Console) -> Exit {
         let (why, exit) = match self {
-            Self::Unusable(why) => (why, Exit::Usage),
+            Self::Unusable(why) | Self::Held(why) => (why, Exit::Usage),
             Self::Later(why) => (why, Exit::Later),
         };
         console.error(Shown::new(why));
@@ -89,12 +93,21 @@ impl From<StateError> for Unopened {
     }
 }
 
+/// Who keeps the root from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootLock {
+    /// We do.
+    Ours,
+    /// A daemon does; we only look.
+    Daemons,
+}
+
 /// Opens everything.
 ///
 /// # Errors
 /// Where something can't be opened.
-pub fn open(config: &Config, console: &Console) -> Result<Opened, Unopened> {
-    open_at(&config.state, config, console)
+pub fn open(config: &Config, console: &Console, root: RootLock) -> Result<Opened, Unopened> {
+    open_at(&config.state, config, console, root)
 }
 
 /// Opens everything for a run that reads no state and leaves none: it has a state of its own, which goes with the folder that
@@ -106,27 +119,29 @@ pub fn open_scratch(config: &Config, console: &Console) -> Result<(Opened, TempD
     let scratch = TempDir::with_prefix("hubsync-").map_err(|error| {
         Unopened::Later(format!("no scratch folder can be made: {error}; make room, or set TMPDIR"))
     })?;
-    let opened = open_at(&scratch.path().join("state.db"), config, console)?;
+    let opened = open_at(&scratch.path().join("state.db"), config, console, RootLock::Ours)?;
     Ok((opened, scratch))
 }
 
-fn open_at(state: &Path, config: &Config, console: &Console) -> Result<Opened, Unopened> {
+fn open_at(state: &Path, config: &Config, console: &Console, root: RootLock) -> Result<Opened, Unopened> {
     let clock = Clock::start();
     let key = config.hub.key.read().map_err(|error| error.to_string())?;
     if let Some(warning) = config.hub.key.warning() {
         console.warning(Shown::new(&warning));
     }
-    let mut lock = Lock::take(state)?;
-    if config.root.is_dir() {
+    let mut lock = Lock::take(state).map_err(|error| match error {
+        StateError::Locked { .. } => Unopened::Held(locked(&error)),
+        error => error.into(),
+    })?;
+    if root == RootLock::Ours && config.root.is_dir() {
         lock.hold_root(&config.root)?;
     }
     let opened = Store::open(state)?;
     let mut hold_ms = 0;
-    if let Was::MovedAside(aside) = &opened.was {
+    if let Was::MovedAside(_) = &opened.was {
         hold_ms = DAMAGED_MS;
-        let aside = Shown::path(aside);
-        console.warning(format_args!("the state was damaged; it is now {aside}, and every page is met again"));
     }
+    warn_of(&opened.was, console);
     let mut store = opened.store;
     let mut loaded = store.load()?;
     let hub = hub_key(config, &key);
@@ -136,7 +151,7 @@ fn open_at(state: &Path, config: &Config, console: &Console) -> Result<Opened, U
     }
     store.set_budget_of(hub.0)?;
     let files = store.files()?;
-    let mut ledger = Ledger::open(config.ledger_path(), hub, limits(config), clock.now().wall)?;
+    let mut ledger = Ledger::open(config.ledger_path(), hub, settings::limits(config), clock.now().wall)?;
     if let Was::MovedAside(aside) = ledger.was() {
         let aside = Shown::path(aside);
         console.warning(format_args!(
@@ -144,15 +159,25 @@ fn open_at(state: &Path, config: &Config, console: &Console) -> Result<Opened, U
              minute, and then a twentieth of the day's requests an hour"
         ));
     }
-    ledger.set_timeout(i64::try_from(duration::millis(config.hub.timeout)).unwrap_or(i64::MAX));
+    ledger.set_timeout(settings::timeout(config));
     let folder = folder(config, cache_entries(files), &loaded.pages)?;
-    let client = client(config)?;
+    let client = settings::client(config)?;
     let rules = config.policy().rules;
     let source = config.hub.key.clone();
-    let sender = Arc::new(Sender::new(client, clock.clone(), config.root.clone(), rules, source, key));
+    let url = config.hub.url.as_str().to_owned();
+    let sender = Arc::new(Sender::new(clock.clone(), config.root.clone(), url, Means { client, rules, source, key }));
     let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
     let kept = Kept { store, backups: Backups::of_state(&config.state), ledger };
-    Ok(Opened { clock, lock, kept, memory, folder, sender, hub, hold_ms })
+    let pause = loaded.pause;
+    Ok(Opened { clock, lock, kept, memory, pause, folder, sender, hub, hold_ms })
+}
+
+/// Tells of a state that was damaged.
+pub fn warn_of(was: &Was, console: &Console) {
+    if let Was::MovedAside(aside) = was {
+        let aside = Shown::path(aside);
+        console.warning(format_args!("the state was damaged; it is now {aside}, and every page is met again"));
+    }
 }
 
 impl Opened {
@@ -163,36 +188,15 @@ impl Opened {
     pub fn drive(self, config: &Config, mode: Mode, scope: Vec<DocPath>) -> std::io::Result<(Driver, Folder, Lock)> {
         let setting = Setting { mode, scope, hold_ms: self.hold_ms, jitter: fastrand::f64() };
         let engine = Engine::new(config.policy(), setting, self.memory);
-        let driver = Driver::start(engine, self.clock, self.kept, self.sender)?;
+        let mut driver = Driver::start(engine, self.clock, self.kept, self.sender)?;
+        driver.handle(Input::Paused(self.pause));
         Ok((driver, self.folder, self.lock))
     }
 }
 
 /// Whose budget a configuration spends: the hub's and the key's.
 pub fn hub_key(config: &Config, key: &ApiKey) -> HubKey {
-    HubKey(Digest::of_parts([config.hub.url.as_str().as_bytes(), key.expose().as_bytes()]))
-}
-
-/// What the configuration allows to spend.
-pub fn limits(config: &Config) -> Limits {
-    Limits {
-        per_minute: config.hub.requests_per_minute,
-        per_day: config.hub.requests_per_day,
-        reserved_for_edits: config.hub.reserved_for_edits,
-    }
-}
-
-/// A connection to the configured hub; nothing is sent yet.
-///
-/// # Errors
-/// The words for a person.
-pub fn client(config: &Config) -> Result<Client, String> {
-    let options = ClientOptions {
-        url: config.hub.url.as_str().to_owned(),
-        timeout: config.hub.timeout,
-        ca_file: config.hub.ca_file.clone(),
-    };
-    Client::new(&options).map_err(|error| error.to_string())
+    HubKey::of(config.hub.url.as_str(), key.expose())
 }
 
 /// The configured folder with what is remembered of it.
@@ -204,7 +208,7 @@ pub fn folder(
     cache: Vec<(DocPath, CacheEntry)>,
     pages: &[(PageId, DocPath, PageRecord)],
 ) -> Result<Folder, String> {
-    let patterns = Patterns::new(&config.include, &config.exclude).map_err(|error| error.to_string())?;
+    let patterns = settings::patterns(config)?;
     let known = pages
         .iter()
         .map(|(page, path, record)| {
@@ -238,13 +242,13 @@ pub fn scope(root: &Path, folder: &Path, paths: &[PathBuf]) -> Result<Vec<DocPat
     Ok(scope)
 }
 
-/// A lock that somebody else holds is most often a daemon's, which publishes by itself.
+/// A lock that somebody else holds.
 fn locked(error: &StateError) -> String {
     match error {
         StateError::Locked { pid, path } => {
             let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
             format!(
-                "another hubsync{pid} keeps {}; if it is `hubsync run`, it publishes by itself: stop it first to do it by hand",
+                "another hubsync{pid} keeps {}, and takes no orders: wait until it has ended, or stop it",
                 path.display()
             )
         }

@@ -5,9 +5,14 @@ use std::io;
 use tokio::sync::mpsc::channel;
 
 use crate::cli::Exit;
-use crate::commands::opening::{self, Opened};
-use crate::config::{Config, duration};
-use crate::daemon::event_loop::{self, Guard, Telling, Tree};
+use crate::commands::opening::{self, Opened, RootLock};
+use crate::commands::report;
+use crate::config::Loaded;
+use crate::daemon::control::Control;
+use crate::daemon::event_loop::{self, Beside, Guard, Telling, Tree};
+use crate::daemon::orders::Orders;
+use crate::daemon::reload::{Reload, Source};
+use crate::daemon::settings;
 use crate::daemon::signals::Signals;
 use crate::engine::change::{HubHealth, HubState, LogEntry, LogEvent};
 use crate::engine::settled::{Checkout, RootHealth};
@@ -25,13 +30,16 @@ const COMMANDS: usize = 64;
 ///
 /// # Errors
 /// Where the system gives us no thread or no signals.
-pub async fn run(config: &Config, console: &Console) -> io::Result<Exit> {
+pub async fn run(loaded: Loaded, source: Source, console: &Console) -> io::Result<Exit> {
     let signals = Signals::listen()?;
-    let opened = match opening::open(config, console) {
+    let Loaded { config, file, .. } = loaded;
+    // First, so that no later change of a file goes unnoticed.
+    let reload = Reload::of(source, config.clone(), file);
+    let opened = match opening::open(&config, console, RootLock::Ours) {
         Ok(opened) => opened,
         Err(why) => return Ok(why.tell(console)),
     };
-    keep(config, opened, signals, &mut Log).await?;
+    keep(reload, opened, signals, &mut Log).await?;
     Ok(Exit::Ok)
 }
 
@@ -39,20 +47,21 @@ pub async fn run(config: &Config, console: &Console) -> io::Result<Exit> {
 ///
 /// # Errors
 /// Where the system gives us no thread.
-pub async fn keep(config: &Config, opened: Opened, mut signals: Signals, telling: &mut impl Telling) -> io::Result<()> {
+pub async fn keep(reload: Reload, opened: Opened, mut signals: Signals, telling: &mut impl Telling) -> io::Result<()> {
+    let (config, pause) = (reload.config(), opened.pause);
     let (mut driver, folder, lock) = opened.drive(config, Mode::Daemon, Vec::new())?;
     let (tell_rounds, rounds) = channel(ROUNDS);
     let (commands, orders) = channel(COMMANDS);
-    let options = settle::Options {
-        debounce: duration::millis(config.watch.debounce),
-        max_delay: duration::millis(config.watch.max_delay),
-        rescan: duration::millis(config.watch.rescan),
-        poll: config.watch.poll,
-    };
+    // The lock makes us the daemon; without a socket nobody can order anything, and all else goes on.
+    let control = Control::open(&config.state).unwrap_or_else(|error| {
+        tracing::warn!(%error, "there is no socket beside the state, so `sync`, `pause` and `resume` can't reach this daemon");
+        Control::none()
+    });
     tracing::info!(root = %Shown::path(&config.root), hub = %Shown::new(config.hub.url.as_str()), "hubsync runs");
-    tokio::spawn(settle::run(options, folder, tell_rounds, orders));
+    tokio::spawn(settle::run(settings::watch(config), folder, tell_rounds, orders));
     let guard = Guard { lock, root: config.root.clone() };
-    event_loop::run(&mut driver, Tree { rounds, commands }, guard, &mut signals, telling).await;
+    let beside = Beside { orders: Orders::new(control, pause), reload, report: report::of_order };
+    event_loop::run(&mut driver, Tree::new(rounds, commands), guard, &mut signals, beside, telling).await;
     driver.finish();
     Ok(())
 }

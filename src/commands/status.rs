@@ -20,7 +20,7 @@ use crate::page::Wall;
 use crate::state::disk;
 use crate::state::error::StateError;
 use crate::state::lock::Lock;
-use crate::state::store::{Loaded, Store};
+use crate::state::store::{Daemon, Loaded, Store};
 use crate::state::usage::HubKey;
 
 /// Reports.
@@ -39,7 +39,7 @@ pub fn run(args: &cli::Status, config: &Config, loudness: Loudness, console: &Co
     };
     let now = clock.now();
     let daemon = match Lock::probe(&config.state) {
-        Ok(holder) => daemon(&loaded, holder.is_some()),
+        Ok(holder) => loaded.daemon.clone().filter(|_| holder.is_some()),
         Err(error) => return refuse(&error.to_string()),
     };
     let mut folder = match opening::folder(config, cache_entries(files), &loaded.pages) {
@@ -55,17 +55,23 @@ pub fn run(args: &cli::Status, config: &Config, loudness: Loudness, console: &Co
     let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
     let setting = Setting { mode: Mode::Offline, scope: Vec::new(), hold_ms: 0, jitter: 0.0 };
     let mut engine = Engine::new(config.policy(), setting, memory);
+    engine.handle(now, Input::Paused(loaded.pause));
     engine.handle(now, Input::Health(round.health));
     engine.handle(now, Input::Settled(round.settled));
     engine.conclude(now);
     let mut summary = engine.summary(now);
-    summary.hub = hub;
+    if summary.hub.why != Some(ShutWhy::Person) {
+        summary.hub = hub;
+    }
+    if summary.hub.state == HubState::Ok {
+        summary.hub.reason = daemon.as_ref().and_then(|daemon| daemon.note.clone());
+    }
     if let Err(error) = disk::writable(&config.state).and_then(|()| disk::writable(config.ledger_path())) {
         // Whoever can't write can't tell us so.
         let reason = Some(error.to_string());
         summary.hub = HubHealth { state: HubState::Paused, reason, until: None, why: Some(ShutWhy::StateBroken) };
     }
-    let report = report::of(config, summary, budget_of, daemon, now);
+    let report = report::of(config, summary, budget_of, self::daemon(daemon.as_ref()), now);
     let strict = if args.strict { Strictness::Strict } else { Strictness::Lenient };
     let listing = if args.all { Listing::All } else { Listing::Wanting };
     let mut lines = if args.json { report.json(Run::None) } else { report.text(Run::None, listing) };
@@ -95,8 +101,8 @@ fn read(config: &Config) -> Result<(Loaded, Vec<crate::state::store::FileEntry>)
 }
 
 /// The daemon, if one holds the state.
-fn daemon(loaded: &Loaded, held: bool) -> DaemonReport {
-    match loaded.daemon.as_ref().filter(|_| held) {
+fn daemon(daemon: Option<&Daemon>) -> DaemonReport {
+    match daemon {
         Some(daemon) => {
             let since = Some(daemon.since.to_rfc3339());
             DaemonReport { running: daemon.planned, pid: Some(daemon.pid), since, watching: daemon.watching.clone() }

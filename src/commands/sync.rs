@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::cli::{self, Exit};
-use crate::commands::opening::{self, Opened, Unopened};
+use crate::commands::opening::{self, Opened, RootLock, Unopened};
+use crate::commands::ordering::{self, Daemon};
 use crate::commands::since::{self, Start};
 use crate::commands::{check, report};
 use crate::config::Config;
@@ -17,14 +18,15 @@ use crate::daemon::one_shot::{self, End, Watcher};
 use crate::daemon::signals::{Signals, Stop};
 use crate::engine::change::{LogEntry, LogEvent};
 use crate::engine::settled::RootHealth;
-use crate::engine::{Mode, PageReport, Summary, Writes};
+use crate::engine::{Mode, Summary, Writes};
 use crate::local::Quiet;
 use crate::local::folder::{Folder, Round};
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Lines, Progress, ProgressMode, Shown, Tally, Waiting};
 use crate::page::{Now, Wall};
-use crate::reason::{Code, State};
 use crate::state::usage::HubKey;
+
+mod beside;
 
 /// How often a file that changes while it is read is looked at again.
 const TRIES: u32 = 10;
@@ -61,8 +63,11 @@ pub async fn run(
             stop = signals.stop() => return Ok(stopped(stop)),
         },
     };
-    let (opened, _scratch) = match open(config, start.as_ref(), console) {
-        Ok(opened) => opened,
+    let (opened, _copy) = match open(args, config, start.as_ref(), console).await {
+        Ok(Found::Opened(opened, copy)) => (*opened, copy),
+        Ok(Found::Daemon(daemon)) => {
+            return beside::order(args, config, (daemon, &scope), &mut signals, console, progress).await;
+        }
         Err(why) => return Ok(why.tell(console)),
     };
     let Opened { hub, .. } = opened;
@@ -109,13 +114,37 @@ async fn start(config: &Config, revision: &str) -> io::Result<Result<Start, Stri
     tokio::task::spawn_blocking(move || since::read(&config, &revision)).await.map_err(io::Error::other)
 }
 
-/// Opens what the run needs; without a state of its own what it has in place of one.
-fn open(config: &Config, start: Option<&Start>, console: &Console) -> Result<(Opened, Option<TempDir>), Unopened> {
-    let Some(start) = start else { return opening::open(config, console).map(|opened| (opened, None)) };
-    let (mut opened, scratch) = opening::open_scratch(config, console)?;
-    let now = opened.clock.now().wall;
-    start.know(config, &mut opened, now)?;
-    Ok((opened, Some(scratch)))
+/// Who does the work.
+enum Found {
+    /// We do; for a dry run beside a daemon on a copy of the state, which goes when this does.
+    Opened(Box<Opened>, Option<TempDir>),
+    /// A daemon that holds the state.
+    Daemon(Daemon),
+}
+
+async fn open(args: &cli::Sync, config: &Config, start: Option<&Start>, console: &Console) -> Result<Found, Unopened> {
+    if let Some(start) = start {
+        let (mut opened, scratch) = opening::open_scratch(config, console)?;
+        let now = opened.clock.now().wall;
+        start.know(config, &mut opened, now)?;
+        return Ok(Found::Opened(Box::new(opened), Some(scratch)));
+    }
+    loop {
+        match ordering::reach(&config.state).await? {
+            Some(daemon) if args.dry_run => {
+                let (opened, copy) = beside::open_copy(config, &daemon, console)?;
+                return Ok(Found::Opened(Box::new(opened), Some(copy)));
+            }
+            Some(daemon) => return Ok(Found::Daemon(daemon)),
+            None => {}
+        }
+        match opening::open(config, console, RootLock::Ours) {
+            Ok(opened) => return Ok(Found::Opened(Box::new(opened), None)),
+            // A daemon has begun since we looked.
+            Err(Unopened::Held(_)) => {}
+            Err(why) => return Err(why),
+        }
+    }
 }
 
 fn stopped(stop: Stop) -> Exit {
@@ -185,11 +214,8 @@ fn tell(
     if args.json {
         let _ = console.result(&report.json(run))?;
     } else {
-        // A file that can't be read has nothing to be shown, and reading it once more could hang.
-        let is_readable = |page: &&PageReport| page.reason.as_ref().is_some_and(|why| why.code != Code::Unreadable);
-        let blocked = report.summary.pages.iter().filter(|page| page.state == State::Blocked).filter(is_readable);
-        for page in blocked {
-            check::explain(console, &config.root, &page.path, &config.policy().rules);
+        for path in report::to_explain(&report.summary) {
+            check::explain(console, &config.root, path, &config.policy().rules);
         }
         let _ = console.result(&report.text(run, Listing::Wanting))?;
     }
@@ -219,17 +245,27 @@ impl<'a> Told<'a> {
         let publishes = if args.json { Publishes::Untold } else { Publishes::Told };
         Self { console, progress: Progress::new(progress, console.stderr_paint()), publishes, last: None }
     }
+
+    /// Tells of something that was done to the hub.
+    fn did(&mut self, line: Option<Lines>) {
+        if let Some(line) = line.filter(|_| self.publishes == Publishes::Told) {
+            // A reader who has gone is told nothing more; the round goes on all the same.
+            self.progress.aside(|| drop(self.console.result(&line)));
+        }
+    }
+
+    /// Shows how far it is.
+    fn shows(&mut self, tally: &Tally<'_>) {
+        if self.progress.is_shown() {
+            self.progress.show(tally);
+        }
+    }
 }
 
 impl Watcher for Told<'_> {
     fn changed(&mut self, driver: &mut Driver) {
         for entry in driver.take_done() {
-            if self.publishes == Publishes::Told
-                && let Some(line) = line(&entry)
-            {
-                // A reader who has gone is told nothing more; the round goes on all the same.
-                self.progress.aside(|| drop(self.console.result(&line)));
-            }
+            self.did(line(&entry));
         }
         if !self.progress.is_shown() || self.last.is_some_and(|at| at.elapsed() < REDRAW) {
             return;

@@ -4,18 +4,20 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 
 use crate::daemon::clock::Clock;
 use crate::daemon::keeper::{Keeper, Kept, Spent};
 use crate::daemon::sender::Sender;
-use crate::engine::change::LogEntry;
-use crate::engine::request::{Answer, AnswerBody, Request};
+use crate::engine::change::{LogEntry, PersonPause};
+use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
 use crate::engine::{Effect, Engine, Id, Input};
 use crate::local::cache::CacheEntry;
 use crate::local::folder::Round;
-use crate::pace::quota::NotUntil;
+use crate::pace::quota::{Limits, NotUntil};
 use crate::page::{DocPath, Now};
 use crate::state::store::{Daemon, FileEntry};
+use crate::state::usage::HubKey;
 
 /// What came of an effect.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub struct Driver {
     clock: Clock,
     keeper: Keeper,
     sender: Arc<Sender>,
+    /// Whose budget is spent.
+    hub: HubKey,
     events: UnboundedReceiver<Event>,
     tell: UnboundedSender<Event>,
     going: Going,
@@ -62,6 +66,7 @@ impl Driver {
             engine,
             clock,
             keeper,
+            hub: sender.hub_key(),
             sender,
             events,
             tell,
@@ -149,6 +154,9 @@ impl Driver {
             Event::Answered(id, answer) => {
                 self.under_way = self.under_way.saturating_sub(1);
                 self.keeper.settle(id, spent(&answer));
+                if answer.body == AnswerBody::Unauthorized(KeySource::Renewed) {
+                    self.follow_key();
+                }
                 Input::Answered(id, answer)
             }
         };
@@ -160,6 +168,32 @@ impl Driver {
         self.keeper.files(file_entries(round.cache_put), round.cache_gone);
         self.handle(Input::Health(round.health));
         self.handle(Input::Settled(round.settled));
+    }
+
+    /// Keeps a person's pause: nothing is sent from now on, and not after a restart either, once it is answered.
+    pub fn pause(&mut self, pause: Option<PersonPause>) -> oneshot::Receiver<Result<(), String>> {
+        self.handle(Input::Paused(pause));
+        self.keeper.pause(pause)
+    }
+
+    /// The sender may have another key by now: its budget is spent from here on, and what the old one shut is open.
+    pub fn follow_key(&mut self) {
+        let hub = self.sender.hub_key();
+        if hub != self.hub {
+            self.hub = hub;
+            self.keeper.hub(hub);
+            self.handle(Input::KeyRenewed);
+        }
+    }
+
+    /// Whose budget is spent.
+    pub fn hub_key(&self) -> HubKey {
+        self.hub
+    }
+
+    /// Other limits from now on, and how long a request may be under way, in milliseconds.
+    pub fn limits(&mut self, limits: Limits, timeout: i64) {
+        self.keeper.limits(limits, timeout);
     }
 
     /// Says which daemon runs, for `status`.

@@ -9,6 +9,9 @@ use tokio::time::Instant;
 
 use crate::daemon::driver::Driver;
 use crate::daemon::one_shot::wind_up;
+use crate::daemon::orders::{Answered, Orders, Reporting};
+use crate::daemon::reload::{Reload, Taken, Why};
+use crate::daemon::service::Service;
 use crate::daemon::signals::{Signals, Stop};
 use crate::engine::change::{HubHealth, HubState, LogEntry};
 use crate::engine::request::KeySource;
@@ -17,7 +20,9 @@ use crate::engine::{Input, PageReport};
 use crate::local::folder::Round;
 use crate::local::settle::Command;
 use crate::local::watch::Watching;
-use crate::page::Wall;
+use crate::output::Shown;
+use crate::output::summary::in_words;
+use crate::page::{DocPath, Wall};
 use crate::state::error::StateError;
 use crate::state::lock::Lock;
 use crate::state::store::Daemon;
@@ -47,9 +52,41 @@ pub trait Telling {
 #[derive(Debug)]
 pub struct Tree {
     /// What has come to rest.
-    pub rounds: Receiver<Round>,
+    rounds: Receiver<Round>,
     /// What the folder is asked.
-    pub commands: Sender<Command>,
+    commands: Sender<Command>,
+    /// How many questions it was asked.
+    questions: u64,
+}
+
+impl Tree {
+    /// The ends of `local::settle`.
+    pub fn new(rounds: Receiver<Round>, commands: Sender<Command>) -> Self {
+        Self { rounds, commands, questions: 0 }
+    }
+
+    /// Asks for something that needs no answer.
+    pub async fn tell(&mut self, command: Command) {
+        self.questions += u64::from(matches!(command, Command::Rescan | Command::LookNow(_)));
+        if self.commands.send(command).await.is_err() {
+            tracing::error!("the folder is not watched any more; restart hubsync");
+        }
+    }
+
+    /// Asks what these say right now: the round that knows of so many questions has the answer. `None` where the folder takes no
+    /// question, because it answers none.
+    pub fn question(&mut self, paths: Vec<DocPath>) -> Option<u64> {
+        self.commands.try_send(Command::LookNow(paths)).ok()?;
+        self.questions += 1;
+        Some(self.questions)
+    }
+
+    /// A person said that the root is the right one.
+    pub fn confirm_root(&mut self) {
+        if self.commands.try_send(Command::ConfirmRoot).is_err() {
+            tracing::warn!("the folder does not answer, so the root could not be confirmed");
+        }
+    }
 }
 
 /// Nobody else keeps the root. It may come later than we do, or be swapped for another: it is locked whenever it is met.
@@ -73,52 +110,94 @@ impl Guard {
     }
 }
 
+/// What else the daemon listens to.
+#[derive(Debug)]
+pub struct Beside {
+    /// People's orders.
+    pub orders: Orders,
+    /// Changed files of the configuration.
+    pub reload: Reload,
+    /// Who makes the report of an order.
+    pub report: Reporting,
+}
+
 /// Runs until asked to stop; answers how it was asked.
 pub async fn run(
     driver: &mut Driver,
     mut tree: Tree,
     mut guard: Guard,
     signals: &mut Signals,
+    beside: Beside,
     telling: &mut impl Telling,
 ) -> Stop {
-    let since = driver.now().wall;
-    let mut told = Told::default();
-    driver.announce(Some(told.daemon(since)));
+    let Beside { mut orders, mut reload, report } = beside;
+    let mut told = Told::new(driver.now().wall);
+    told.announce(driver, None);
     let mut next_tick = Instant::now() + TICK;
     let stop = loop {
         driver.step();
-        look_again(driver, &tree).await;
-        told.tell(driver, telling, since);
-        let wake = wake_up(driver).min(next_tick);
+        look_again(driver, &mut tree).await;
+        told.tell(driver, telling, &orders);
+        orders.attend(driver, &mut tree, reload.config(), report);
+        driver.step();
+        told.tell_systemd(driver);
+        let wakes = [Some(wake_up(driver)), Some(next_tick), orders.wakeup(), told.service.wakeup()];
+        let wake = wakes.into_iter().flatten().min().unwrap_or(next_tick);
         tokio::select! {
-            event = driver.next() => driver.take(event),
+            event = driver.next() => {
+                driver.take(event);
+                told.service.note();
+            }
             Some(mut round) = tree.rounds.recv() => {
-                told.watching(driver, &round, since);
+                told.watching(driver, &round);
                 told.checkout(&round);
                 told.found = Some(round.health.clone());
                 round.health = guard.judge(round.health);
+                let answered = Answered::by(&round);
                 driver.round(round);
+                orders.round(&answered, &mut tree);
+                told.service.note();
+            }
+            asked = orders.next() => {
+                orders.take(asked, driver, &mut tree, &guard.root);
+                told.service.note();
+            }
+            ended = reload.next() => {
+                if reload.take(ended, driver, &mut tree).await == Taken::Read(Why::Asked) {
+                    told.service.ready();
+                }
+                told.announce(driver, reload.note());
             }
             () = tokio::time::sleep_until(wake) => driver.handle(Input::Tick),
             stop = signals.stop() => match stop {
-                Stop::Hangup => tracing::warn!("SIGHUP: this version reads a changed configuration when it is restarted"),
+                Stop::Hangup => {
+                    told.service.reloading();
+                    reload.begin(Why::Asked);
+                }
                 stop => break stop,
             },
         }
         if Instant::now() >= next_tick {
             next_tick = Instant::now() + TICK;
-            tick(driver, &tree).await;
-            if let Some(found) = told.found.clone().filter(|found| found != driver.engine().root_health()) {
-                let health = guard.judge(found);
-                driver.handle(Input::Health(health));
-            }
+            reload.begin(Why::Time);
+            tick(driver, &mut tree).await;
+            judge_again(driver, &mut guard, &told);
         }
     };
     tracing::info!("stopping");
+    told.service.stopping();
     wind_up(driver).await;
-    told.tell(driver, telling, since);
+    told.tell(driver, telling, &orders);
     driver.announce(None);
     stop
+}
+
+/// Another daemon that kept the root may have ended.
+fn judge_again(driver: &mut Driver, guard: &mut Guard, told: &Told) {
+    if let Some(found) = told.found.clone().filter(|found| found != driver.engine().root_health()) {
+        let health = guard.judge(found);
+        driver.handle(Input::Health(health));
+    }
 }
 
 fn wake_up(driver: &mut Driver) -> Instant {
@@ -128,11 +207,11 @@ fn wake_up(driver: &mut Driver) -> Instant {
 }
 
 /// What is done every few seconds.
-async fn tick(driver: &mut Driver, tree: &Tree) {
+async fn tick(driver: &mut Driver, tree: &mut Tree) {
     if driver.clock().jumped() {
         tracing::info!("the clock has jumped, or the machine was suspended: everything is compared");
         driver.handle(Input::Woke);
-        ask(tree, Command::Rescan).await;
+        tree.tell(Command::Rescan).await;
     }
     let now = driver.now();
     if driver.engine().hub_health(now).state == HubState::Unauthorized {
@@ -140,27 +219,24 @@ async fn tick(driver: &mut Driver, tree: &Tree) {
         let key = sender.key();
         if sender.renew(&key).await == KeySource::Renewed {
             tracing::info!("the API key is another one now");
-            driver.handle(Input::KeyRenewed);
+            driver.follow_key();
         }
     }
 }
 
 /// Files that were not what was decided on are looked at again.
-async fn look_again(driver: &mut Driver, tree: &Tree) {
+async fn look_again(driver: &mut Driver, tree: &mut Tree) {
     for path in driver.take_reread() {
-        ask(tree, Command::Look(path)).await;
-    }
-}
-
-async fn ask(tree: &Tree, command: Command) {
-    if tree.commands.send(command).await.is_err() {
-        tracing::error!("the folder is not watched any more; restart hubsync");
+        tree.tell(Command::Look(path)).await;
     }
 }
 
 /// What has been told already.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Told {
+    since: Wall,
+    note: Option<String>,
+    service: Service,
     ready: Ready,
     hub: HubHealth,
     root: Option<RootHealth>,
@@ -178,8 +254,47 @@ enum Ready {
 }
 
 impl Told {
+    fn new(since: Wall) -> Self {
+        Self {
+            since,
+            note: None,
+            service: Service::of_process(),
+            ready: Ready::NotYet,
+            hub: HubHealth::default(),
+            root: None,
+            found: None,
+            watching: Watching::default(),
+            remarks: BTreeSet::new(),
+        }
+    }
+
+    /// Says in the state which daemon runs, and what people should know of it.
+    fn announce(&mut self, driver: &Driver, note: Option<&str>) {
+        self.note = note.map(str::to_owned);
+        self.announce_again(driver);
+    }
+
+    fn announce_again(&self, driver: &Driver) {
+        let (since, planned, note) = (self.since, self.ready == Ready::Told, self.note.clone());
+        let watching = self.watching.trouble();
+        driver.announce(Some(Daemon { pid: std::process::id(), since, planned, watching, note }));
+    }
+
+    /// A line for `systemctl status`.
+    fn tell_systemd(&mut self, driver: &mut Driver) {
+        let now = driver.now();
+        self.service.status(|| {
+            let summary = driver.engine().summary(now);
+            let hub = match (&summary.hub.state, &summary.hub.reason) {
+                (HubState::Ok, _) | (_, None) => String::new(),
+                (_, Some(why)) => format!("; {}", Shown::new(why)),
+            };
+            format!("{}{hub}", in_words(&summary.counts))
+        });
+    }
+
     /// Tells once when events can't be relied on, and when they can again.
-    fn watching(&mut self, driver: &Driver, round: &Round, since: Wall) {
+    fn watching(&mut self, driver: &Driver, round: &Round) {
         if round.watching == self.watching {
             return;
         }
@@ -189,13 +304,7 @@ impl Told {
             Watching::Asked => tracing::info!("{}", self.watching),
             Watching::Compared(_) | Watching::Late(_) => tracing::warn!("{}", self.watching),
         }
-        driver.announce(Some(self.daemon(since)));
-    }
-
-    /// What `status` is told of us.
-    fn daemon(&self, since: Wall) -> Daemon {
-        let planned = self.ready == Ready::Told;
-        Daemon { pid: std::process::id(), since, planned, watching: self.watching.trouble() }
+        self.announce_again(driver);
     }
 
     /// Tells once what should be heard of the git checkout.
@@ -207,10 +316,11 @@ impl Told {
         }
     }
 
-    fn tell(&mut self, driver: &mut Driver, telling: &mut impl Telling, since: Wall) {
+    fn tell(&mut self, driver: &mut Driver, telling: &mut impl Telling, orders: &Orders) {
         let now = driver.now();
         for entry in driver.take_done() {
             telling.done(&entry);
+            orders.did(&entry);
         }
         for page in driver.engine().take_news(now) {
             telling.stands(&page);
@@ -229,7 +339,8 @@ impl Told {
         }
         if self.ready == Ready::NotYet && driver.engine().is_planned() {
             self.ready = Ready::Told;
-            driver.announce(Some(self.daemon(since)));
+            self.announce_again(driver);
+            self.service.ready();
             telling.ready();
         }
     }

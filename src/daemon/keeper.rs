@@ -6,16 +6,17 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use crate::daemon::clock::Clock;
 use crate::daemon::driver::Event;
 use crate::engine::Id;
-use crate::engine::change::Change;
-use crate::pace::quota::Lane;
+use crate::engine::change::{Change, PersonPause};
+use crate::pace::quota::{Lane, Limits};
 use crate::page::{DocPath, Wall};
 use crate::state::backups::Backups;
 use crate::state::store::{Daemon, FileEntry, Store};
-use crate::state::usage::{Ledger, Slot};
+use crate::state::usage::{HubKey, Ledger, Slot};
 
 /// What is kept, open.
 #[derive(Debug)]
@@ -45,6 +46,9 @@ enum Order {
     Store(Id, Box<Change>),
     Files(Vec<FileEntry>, Vec<DocPath>),
     Daemon(Option<Daemon>),
+    Pause(Option<PersonPause>, oneshot::Sender<Result<(), String>>),
+    Hub(HubKey),
+    Limits(Limits, i64),
 }
 
 /// A handle to the thread. Dropped, the thread ends when it has carried out what it was given.
@@ -86,6 +90,23 @@ impl Keeper {
     /// Says which daemon runs.
     pub fn daemon(&self, daemon: Option<Daemon>) {
         self.order(Order::Daemon(daemon));
+    }
+
+    /// Keeps a person's pause; answered when it is on the disk, or why it isn't.
+    pub fn pause(&self, pause: Option<PersonPause>) -> oneshot::Receiver<Result<(), String>> {
+        let (tell, told) = oneshot::channel();
+        self.order(Order::Pause(pause, tell));
+        told
+    }
+
+    /// Spends another budget from now on: the key is another.
+    pub fn hub(&self, hub: HubKey) {
+        self.order(Order::Hub(hub));
+    }
+
+    /// Other limits from now on, and how long a request may be under way, in milliseconds.
+    pub fn limits(&self, limits: Limits, timeout: i64) {
+        self.order(Order::Limits(limits, timeout));
     }
 
     /// Waits until everything that was ordered is done.
@@ -139,8 +160,18 @@ impl Work {
                 }
                 Order::Daemon(daemon) => {
                     if let Err(error) = self.kept.store.set_daemon(daemon) {
-                        tracing::warn!(%error, "`status` will not see that this daemon runs");
+                        tracing::warn!(%error, "`status` will not see how this daemon stands");
                     }
+                }
+                Order::Pause(pause, tell) => {
+                    let kept = self.kept.store.set_pause(pause).map_err(|error| error.to_string());
+                    // Whoever asked may have gone; it holds all the same.
+                    drop(tell.send(kept));
+                }
+                Order::Hub(hub) => self.hub(hub),
+                Order::Limits(limits, timeout) => {
+                    self.kept.ledger.set_limits(limits);
+                    self.kept.ledger.set_timeout(timeout);
                 }
             }
         }
@@ -171,6 +202,14 @@ impl Work {
         };
         if let Err(error) = result {
             tracing::warn!(%error, "a request could not be settled in the ledger; it counts as unanswered");
+        }
+    }
+
+    fn hub(&mut self, hub: HubKey) {
+        let now = self.clock.now().wall;
+        let ledger = self.kept.ledger.set_hub(hub, now);
+        if let Err(error) = ledger.and_then(|()| self.kept.store.set_budget_of(hub.0)) {
+            tracing::warn!(%error, "the budget of the new key can't be read yet");
         }
     }
 

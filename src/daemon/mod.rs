@@ -2,7 +2,9 @@
 //! until everything is at rest.
 //!
 //! `clock` reads the clocks, `keeper` owns all that is stored (on a thread of its own), `sender` reads the document again and
-//! sends, `driver` joins them to the engine, `one_shot` and `event_loop` are the two ways to wait. Only `commands` calls.
+//! sends, `driver` joins them to the engine, `one_shot` and `event_loop` are the two ways to wait.
+//! `control` is the socket and `orders` what came in by it, `reload` takes up a changed configuration, `service` tells systemd. Only
+//! `commands` calls.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -10,10 +12,15 @@
 )]
 
 pub mod clock;
+pub mod control;
 pub mod driver;
 pub mod event_loop;
 pub mod keeper;
 pub mod logging;
 pub mod one_shot;
+pub mod orders;
+pub mod reload;
 pub mod sender;
+pub mod service;
+pub mod settings;
 pub mod signals;

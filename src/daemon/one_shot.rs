@@ -76,8 +76,8 @@ pub async fn run(
     }
 }
 
-/// Whether what is waited for is beyond a one-shot run's patience.
-fn gives_up(until: Option<Mono>, on: Option<WaitsOn>, now: Mono, deadline: Mono) -> bool {
+/// Whether what is waited for is beyond a one-shot run's patience, or that of a person who gave a daemon an order.
+pub fn gives_up(until: Option<Mono>, on: Option<WaitsOn>, now: Mono, deadline: Mono) -> bool {
     let too_late = now >= deadline || until.is_some_and(|until| until > deadline);
     match on {
         Some(WaitsOn::Day) => true,

@@ -10,22 +10,49 @@ use crate::engine::request::{Answer, AnswerBody, KeySource, PatchRequest, Reques
 use crate::hub::client::Client;
 use crate::local::read;
 use crate::policy::Rules;
+use crate::state::usage::HubKey;
 
 /// What is needed to send.
 #[derive(Debug)]
 pub struct Sender {
-    client: Client,
     clock: Clock,
     root: PathBuf,
-    rules: Rules,
-    source: Source,
-    key: Mutex<ApiKey>,
+    url: String,
+    means: Mutex<Means>,
+}
+
+/// What a changed configuration may change.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// The connection.
+    pub client: Client,
+    /// How documents become bodies.
+    pub rules: Rules,
+    /// Where the key is read from.
+    pub source: Source,
+    /// The key, as it was read.
+    pub key: ApiKey,
 }
 
 impl Sender {
-    /// Sends with `key`, which was read from `source`.
-    pub fn new(client: Client, clock: Clock, root: PathBuf, rules: Rules, source: Source, key: ApiKey) -> Self {
-        Self { client, clock, root, rules, source, key: Mutex::new(key) }
+    /// Sends documents of `root` to the hub at `url`.
+    pub fn new(clock: Clock, root: PathBuf, url: String, means: Means) -> Self {
+        Self { clock, root, url, means: Mutex::new(means) }
+    }
+
+    /// Sends by these means from now on.
+    pub fn renew_means(&self, means: Means) {
+        *self.means.lock().unwrap_or_else(PoisonError::into_inner) = means;
+    }
+
+    /// By what it sends now.
+    pub fn means(&self) -> Means {
+        self.means.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whose budget is spent with the key that is used now.
+    pub fn hub_key(&self) -> HubKey {
+        HubKey::of(&self.url, self.key().expose())
     }
 
     /// Sends one request and reads its answer.
@@ -37,9 +64,9 @@ impl Sender {
             },
             _ => None,
         };
-        let key = self.key();
+        let Means { client, key, .. } = self.means();
         let clock = || self.clock.now();
-        let mut answer = self.client.send(key.expose(), request, body.as_deref(), &clock).await;
+        let mut answer = client.send(key.expose(), request, body.as_deref(), &clock).await;
         if matches!(answer.body, AnswerBody::Unauthorized(_)) {
             answer.body = AnswerBody::Unauthorized(self.renew(&key).await);
         }
@@ -51,10 +78,10 @@ impl Sender {
         if self.key().expose() != refused.expose() {
             return KeySource::Renewed;
         }
-        let source = self.source.clone();
+        let source = self.means().source;
         match tokio::task::spawn_blocking(move || source.read()).await {
             Ok(Ok(key)) if key.expose() != refused.expose() => {
-                *self.key.lock().unwrap_or_else(PoisonError::into_inner) = key;
+                self.means.lock().unwrap_or_else(PoisonError::into_inner).key = key;
                 KeySource::Renewed
             }
             Ok(Ok(_)) => KeySource::Same,
@@ -71,11 +98,11 @@ impl Sender {
 
     /// The key that is used now.
     pub fn key(&self) -> ApiKey {
-        self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.means().key
     }
 
     async fn body(&self, patch: &PatchRequest) -> Option<String> {
-        let (root, path, rules, source) = (self.root.clone(), patch.path.clone(), self.rules.clone(), patch.source);
+        let (root, path, rules, source) = (self.root.clone(), patch.path.clone(), self.means().rules, patch.source);
         let read = tokio::task::spawn_blocking(move || read::body_of(&root, &path, &rules, source)).await;
         match read {
             Ok(Ok(body)) => Some(body),

@@ -54,6 +54,35 @@ pub struct Marks {
     pub listed_at: Option<Wall>,
 }
 
+/// A person said: send nothing meanwhile (`hubsync pause`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonPause {
+    /// When they said so.
+    pub since: Wall,
+    /// Until when; `None`: until they say to go on.
+    pub until: Option<Wall>,
+}
+
+impl PersonPause {
+    /// Whether it still holds.
+    pub fn is_on(self, now: Wall) -> bool {
+        self.until.is_none_or(|until| until > now)
+    }
+
+    /// As it counts by a clock that was set to before its beginning: as if it began now, so that it is no longer than was said.
+    #[must_use]
+    pub fn by_clock(self, now: Wall) -> Self {
+        let back = self.since.0.saturating_sub(now.0).max(0);
+        Self { since: self.since.plus(-back), until: self.until.map(|until| until.plus(-back)) }
+    }
+
+    /// How the hub is reported meanwhile.
+    pub fn health(self) -> HubHealth {
+        let reason = Some("paused by a person; `hubsync resume` goes on".to_owned());
+        HubHealth { state: HubState::Paused, reason, until: self.until, why: Some(ShutWhy::Person) }
+    }
+}
+
 /// How the hub stands to us.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HubHealth {

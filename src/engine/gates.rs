@@ -8,7 +8,7 @@ use crate::pace::quota::{Lane, NotUntil, Why};
 use crate::page::{Mono, Now, Wall};
 use crate::reason::{Code, Reason};
 
-use super::change::{HubHealth, HubState};
+use super::change::{HubHealth, HubState, PersonPause};
 
 /// How long to leave the hub alone where a person must mend something and nothing tells when they have, in milliseconds.
 const ASK_AGAIN_MS: u64 = 15 * 60_000;
@@ -24,6 +24,8 @@ const MINUTE_MS: u64 = 60_000;
 pub(super) struct Gates {
     breaker: Breaker,
     shut: Option<Shut>,
+    /// A person's pause, with its end on the monotonic clock. Apart from what the hub says: neither ends or shortens the other.
+    person: Option<(PersonPause, Option<Mono>)>,
     no_slot: [Option<(Mono, NotUntil)>; 2],
     unnamed: u32,
     unreachable: Option<(Mono, String)>,
@@ -60,6 +62,8 @@ pub enum ShutWhy {
     StateBroken,
     /// The ledger of requests can't be written.
     LedgerBroken,
+    /// A person said so.
+    Person,
 }
 
 /// Whether a request may be asked for.
@@ -102,6 +106,7 @@ impl Gates {
         Self {
             breaker: Breaker::new(jitter),
             shut: None,
+            person: None,
             no_slot: [None, None],
             unnamed: 0,
             unreachable: None,
@@ -111,6 +116,9 @@ impl Gates {
 
     /// Whether a request of this lane may be asked for. `Probe` takes the breaker's probe.
     pub fn ask(&mut self, now: Mono, lane: Lane) -> Gate {
+        if let Some((_, until)) = self.person_on(now) {
+            return Gate::Closed(until);
+        }
         if let Some(shut) = &self.shut {
             match shut.until {
                 Some(until) if until <= now => self.shut = None,
@@ -133,7 +141,28 @@ impl Gates {
 
     /// Whether the hub is shut for us by now: what was asked for before stays at home.
     pub fn is_shut(&self, now: Mono) -> bool {
-        self.shut.as_ref().is_some_and(|shut| shut.until.is_none_or(|until| until > now))
+        self.person_on(now).is_some() || self.shut.as_ref().is_some_and(|shut| is_on(shut, now))
+    }
+
+    /// A person paused, or said to go on.
+    pub fn pause_by_person(&mut self, now: Now, pause: Option<PersonPause>) {
+        self.person = pause.map(|pause| (pause, None));
+        self.tell_time(now);
+    }
+
+    /// A person's pause ends by the clock on the wall, whatever was set or suspended.
+    pub fn tell_time(&mut self, now: Now) {
+        let on = |(pause, _): (PersonPause, _)| Some(pause.by_clock(now.wall)).filter(|pause| pause.is_on(now.wall));
+        let ends = |pause: PersonPause| {
+            let left = pause.until.map(|until| until.0.saturating_sub(now.wall.0));
+            (pause, left.map(|ms| now.mono.plus(u64::try_from(ms).unwrap_or(0))))
+        };
+        self.person = self.person.take().and_then(on).map(ends);
+    }
+
+    /// The person's pause that holds now.
+    fn person_on(&self, now: Mono) -> Option<(PersonPause, Option<Mono>)> {
+        self.person.filter(|(_, until)| until.is_none_or(|until| until > now))
     }
 
     /// There was no slot.
@@ -212,7 +241,8 @@ impl Gates {
             | ShutWhy::NotTheHub
             | ShutWhy::Redirected
             | ShutWhy::StateBroken
-            | ShutWhy::LedgerBroken => (HubState::Paused, Some(for_ms.unwrap_or(ASK_AGAIN_MS))),
+            | ShutWhy::LedgerBroken
+            | ShutWhy::Person => (HubState::Paused, Some(for_ms.unwrap_or(ASK_AGAIN_MS))),
         };
         if let (Some(old), Some(ms)) = (&self.shut, until)
             && old.why != ShutWhy::StateBroken
@@ -250,6 +280,11 @@ impl Gates {
         self.breaker.fresh_edit(now);
     }
 
+    /// Other limits, or another key: there may be a slot now.
+    pub fn ask_again(&mut self) {
+        self.no_slot = [None, None];
+    }
+
     /// The machine woke up: what was waited for may be over.
     pub fn reset(&mut self, now: Mono) {
         self.breaker.reset(now);
@@ -258,6 +293,11 @@ impl Gates {
 
     /// What keeps requests of this lane back now.
     pub fn waits(&self, now: Mono, lane: Lane) -> Option<Waits> {
+        if let Some((pause, until)) = self.person_on(now) {
+            let words = pause.health().reason.unwrap_or_default();
+            let reason = Reason::new(Code::Paused, words);
+            return Some(Waits { on: WaitsOn::Shut(ShutWhy::Person), until, reason });
+        }
         if let Some(shut) = self.shut.as_ref().filter(|shut| is_on(shut, now)) {
             let words = shut.health.reason.clone().unwrap_or_default();
             let ends_the_day = shut.why == ShutWhy::TooMany && is_long(now, shut.until);
@@ -291,6 +331,14 @@ impl Gates {
 
     /// How the hub stands, for the report.
     pub fn health(&self, now: Now) -> HubHealth {
+        match self.person_on(now.mono) {
+            Some((pause, _)) => pause.health(),
+            None => self.health_of_hub(now),
+        }
+    }
+
+    /// The same, whatever a person said: that is stored apart.
+    pub fn health_of_hub(&self, now: Now) -> HubHealth {
         if let Some(shut) = self.shut.as_ref().filter(|shut| is_on(shut, now.mono)) {
             return shut.health.clone();
         }
@@ -343,6 +391,42 @@ fn index(lane: Lane) -> usize {
 mod tests {
     use super::*;
 
+    fn at(mono: u64, wall: i64) -> Now {
+        Now { mono: Mono(mono), wall: Wall(wall) }
+    }
+
+    #[test]
+    fn a_persons_pause_and_a_429_end_each_by_itself() {
+        let mut gates = Gates::new(0.5);
+        let pause = PersonPause { since: Wall(0), until: Some(Wall(10_000)) };
+        gates.pause_by_person(at(0, 0), Some(pause));
+        gates.pause(at(0, 0), Some(2_000));
+        assert_eq!(gates.ask(Mono(3_000), Lane::Edit), Gate::Closed(Some(Mono(10_000))), "a 429 does not shorten it");
+        assert_eq!(gates.health(at(3_000, 3_000)).why, Some(ShutWhy::Person));
+        gates.pause(at(3_000, 3_000), Some(2_000));
+        assert_eq!(
+            gates.health_of_hub(at(3_000, 3_000)).why,
+            Some(ShutWhy::TooMany),
+            "what the hub says is kept below it"
+        );
+        gates.pause_by_person(at(4_000, 4_000), None);
+        assert_eq!(gates.ask(Mono(4_000), Lane::Edit), Gate::Closed(Some(Mono(5_000))), "going on does not end a 429");
+        assert_eq!(gates.ask(Mono(5_000), Lane::Edit), Gate::Open);
+    }
+
+    #[test]
+    fn a_persons_pause_ends_by_the_wall_clock_even_where_that_is_set() {
+        let mut gates = Gates::new(0.5);
+        let pause = PersonPause { since: Wall(1_000_000), until: Some(Wall(1_010_000)) };
+        gates.pause_by_person(at(0, 1_000_000), Some(pause));
+        gates.tell_time(at(1_000, 1_009_000));
+        assert_eq!(gates.ask(Mono(1_000), Lane::Bulk), Gate::Closed(Some(Mono(2_000))), "the machine was suspended");
+        gates.tell_time(at(1_500, 500_000));
+        assert_eq!(gates.ask(Mono(1_500), Lane::Bulk), Gate::Closed(Some(Mono(11_500))), "never longer than was said");
+        gates.tell_time(at(1_600, 900_000_000));
+        assert!(!gates.is_shut(Mono(1_600)));
+    }
+
     #[test]
     fn a_429_that_names_over_a_minute_ends_the_day_by_our_own_or_by_another_process() {
         let now = Now { mono: Mono(1_000), wall: Wall(500_000) };
@@ -361,7 +445,7 @@ mod tests {
     #[test]
     fn a_page_that_answers_does_not_hide_that_lists_fail() {
         let mut gates = Gates::new(0.5);
-        let at = |ms| Now { mono: Mono(ms), wall: Wall(0) };
+        let at = |ms| at(ms, 0);
         gates.list_failed(Mono(1_000), "500");
         gates.record(Mono(1_000), Event::ListFailed);
         gates.record(Mono(2_000), Event::Probe(ProbeEnd::Answered));

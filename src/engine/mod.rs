@@ -21,6 +21,7 @@ mod listing;
 mod orders;
 pub mod outcome;
 mod plan;
+mod publish_now;
 pub mod request;
 pub mod settled;
 mod spend;
@@ -36,7 +37,7 @@ use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 
 use crate::simulation::{Planted, planted};
-use change::{Change, HubHealth, Marks};
+use change::{Change, HubHealth, Marks, PersonPause};
 use entry::{Entry, Life};
 use gates::Gates;
 use listing::{NamesRun, PageList};
@@ -49,6 +50,7 @@ pub use answers::MOSTLY_ABSENT;
 pub use backlog::Waiting;
 pub use entry::{Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
+pub use publish_now::{OrderId, PublishNow};
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};
 
 /// Names one effect, so that its answer finds home.
@@ -76,6 +78,12 @@ pub enum Input {
     Policy(Policy),
     /// The key is another one.
     KeyRenewed,
+    /// A person paused; `None`: they said to go on.
+    Paused(Option<PersonPause>),
+    /// A person said: publish these now.
+    PublishNow(OrderId, PublishNow),
+    /// That order has ended.
+    OrderEnded(OrderId),
     /// The wall clock jumped, or the machine woke up.
     Woke,
     /// Time has passed.
@@ -173,6 +181,7 @@ pub struct Engine {
     stored_health: HubHealth,
     next_id: u64,
     next_order: u64,
+    orders: BTreeMap<OrderId, PublishNow>,
     requests: BTreeMap<&'static str, u32>,
     news: BTreeSet<PageId>,
     loose_news: BTreeSet<DocPath>,
@@ -194,6 +203,8 @@ enum ListWanted {
     Opening,
     /// The drift check.
     Drift,
+    /// The look that an order begins with: it goes before all else, but holds nothing up.
+    Ordered,
 }
 
 impl Engine {
@@ -238,6 +249,7 @@ impl Engine {
             stored_health: memory.hub,
             next_id: 0,
             next_order: 0,
+            orders: BTreeMap::new(),
             requests: BTreeMap::new(),
             news: BTreeSet::new(),
             loose_news: BTreeSet::new(),
@@ -259,7 +271,10 @@ impl Engine {
             Input::Answered(id, answer) => self.answered(now, id, answer),
             Input::Stored(id, result) => self.stored(now, id, result),
             Input::Policy(policy) => self.new_policy(policy),
-            Input::KeyRenewed => self.gates.reopen(ShutWhy::Unauthorized),
+            Input::KeyRenewed => self.key_renewed(),
+            Input::Paused(pause) => self.gates.pause_by_person(now, pause),
+            Input::PublishNow(id, order) => self.publish_now(now, id, order),
+            Input::OrderEnded(id) => self.order_ended(id),
             Input::Woke => self.woke(now),
             Input::Tick => {}
         }

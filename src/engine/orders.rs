@@ -8,6 +8,7 @@ use crate::reason::State;
 use crate::reconcile::page_record::PageRecord;
 
 use super::entry::{Entry, Life, Quiet};
+use super::gates::ShutWhy;
 use super::listing::first_watermark;
 use super::settled::{Found, RootHealth, Settled};
 use super::summary::Loose;
@@ -15,7 +16,7 @@ use super::unsaved::Freshness;
 use super::{Engine, JUMP_MS, ListWanted, Mode};
 
 /// A round of at most so many changed documents is an edit; a larger one is bulk (contract.md, What a change costs).
-const EDIT: usize = 10;
+pub(super) const EDIT: usize = 10;
 
 /// Publishes are counted over so long, in milliseconds (contract.md, `watch.max_delay`).
 const HOUR_MS: i64 = 3_600_000;
@@ -68,6 +69,7 @@ impl Engine {
 
     /// Takes in what one page's file says. Answers whether its document differs from what was last published.
     fn take_found(&mut self, now: Now, id: &PageId, path: DocPath, found: Found) -> bool {
+        let ordered = self.is_ordered(&path);
         let entry = self.entries.entry(id.clone()).or_insert_with(|| Entry::new(path.clone(), PageRecord::default()));
         let known = entry.record != PageRecord::default();
         let moved = std::mem::replace(&mut entry.path, path.clone()) != path;
@@ -80,7 +82,9 @@ impl Engine {
                 if entry.record.note_text(document) && known {
                     self.unsaved.page(now.mono, id);
                 }
-                if news {
+                if ordered {
+                    entry.quiet = None;
+                } else if news {
                     quieten(entry, document, &self.policy, self.setting.mode, now);
                 }
                 entry.record.base.as_ref().is_none_or(|base| base.source != document.source)
@@ -113,15 +117,26 @@ impl Engine {
     /// Another policy: everything is decided again.
     pub(super) fn new_policy(&mut self, policy: Policy) {
         self.policy = policy;
-        let ids: Vec<PageId> = self.entries.keys().cloned().collect();
-        for id in ids {
-            self.make_due(&id);
+        self.gates.ask_again();
+        self.make_all_due();
+    }
+
+    /// Another key: what shut us by the old one is open, what it did not find may be there, and its budget is another.
+    pub(super) fn key_renewed(&mut self) {
+        for why in [ShutWhy::Unauthorized, ShutWhy::Forbidden, ShutWhy::MostlyAbsent] {
+            self.gates.reopen(why);
         }
+        self.gates.ask_again();
+        for entry in self.entries.values_mut() {
+            entry.record.absent = None;
+        }
+        self.make_all_due();
     }
 
     /// The clocks are compared before anything else is done: a monotonic clock stands still while the machine is suspended,
     /// and what was looked at before must not seem fresh.
     pub(super) fn notice_jump(&mut self, now: Now) {
+        self.gates.tell_time(now);
         let offset = now.wall.0.saturating_sub(i64::try_from(now.mono.0).unwrap_or(i64::MAX));
         let jumped = |before: i64| offset.saturating_sub(before).saturating_abs() > JUMP_MS;
         match self.offset.replace(offset) {
@@ -156,7 +171,11 @@ impl Engine {
         for id in waiting {
             self.make_due(&id);
         }
-        if self.setting.mode == Mode::Daemon && self.looks() && self.list.is_none() {
+        if self.setting.mode == Mode::Daemon
+            && self.looks()
+            && self.list.is_none()
+            && self.list_wanted == ListWanted::No
+        {
             self.list_wanted = ListWanted::Drift;
         }
     }
@@ -239,6 +258,13 @@ impl Engine {
             self.marks.listed_at = Some(now.wall);
             self.unsaved.marks = Freshness::New;
             self.unsaved.touch(now.mono);
+        }
+    }
+
+    pub(super) fn make_all_due(&mut self) {
+        let ids: Vec<PageId> = self.entries.keys().cloned().collect();
+        for id in ids {
+            self.make_due(&id);
         }
     }
 

@@ -70,7 +70,8 @@ impl Engine {
     pub(super) fn decide_page(&self, now: Now, id: &PageId) -> Option<Decision> {
         let entry = self.entries.get(id)?;
         let remote = entry.remote(now.mono);
-        let decide = |local| decide(local, &entry.record, remote, &self.policy, now);
+        let policy = self.policy_for(&entry.path);
+        let decide = |local| decide(local, &entry.record, remote, &policy, now);
         Some(match entry.found.as_ref()? {
             Found::Gone { since } => decide(Local::Gone { since: *since }),
             Found::Held(reason) => decide(Local::Held(reason)),

@@ -96,7 +96,7 @@ impl Engine {
     fn next(&self, errand: Errand) -> Option<(Lane, Next)> {
         let running = |what: &What| self.jobs.values().any(|job| job.what == *what);
         let (listing, naming) = (running(&What::List), running(&What::Names));
-        if !listing && self.list_retry.is_none() && (self.list.is_some() || self.list_wanted == ListWanted::Opening) {
+        if !listing && self.list_retry.is_none() && self.is_list_first() {
             return Some((Lane::Edit, Next::List));
         }
         if self.list_wanted == ListWanted::Opening {
@@ -124,6 +124,11 @@ impl Engine {
             None if drift => Some((Lane::Bulk, Next::List)),
             None => None,
         }
+    }
+
+    /// Whether a list goes before all else: a run or an order begins with it, or it is being read.
+    fn is_list_first(&self) -> bool {
+        self.list.is_some() || matches!(self.list_wanted, ListWanted::Opening | ListWanted::Ordered)
     }
 
     /// The slot was granted, or refused until some time.
@@ -398,7 +403,7 @@ impl Engine {
 
     /// Keeps the hub's health where it is news.
     pub(super) fn note_health(&mut self, now: Now) {
-        let health = self.gates.health(now);
+        let health = self.gates.health_of_hub(now);
         let near = match (health.until, self.stored_health.until) {
             (Some(a), Some(b)) => (a.0 - b.0).abs() < 2_000,
             (a, b) => a == b,

@@ -156,6 +156,11 @@ impl Engine {
         self.gates.health(now)
     }
 
+    /// How the hub itself stands, whatever a person said.
+    pub fn health_of_hub(&self, now: Now) -> HubHealth {
+        self.gates.health_of_hub(now)
+    }
+
     /// Whether the root is the folder that it was.
     pub fn root_health(&self) -> &RootHealth {
         &self.root
@@ -176,8 +181,7 @@ impl Engine {
 
     /// Whether a document is among those that this run is about.
     pub(super) fn in_scope(&self, path: &DocPath) -> bool {
-        let scope = &self.setting.scope;
-        scope.is_empty() || scope.iter().any(|part| path.as_path().starts_with(part.as_path()))
+        path.is_within(&self.setting.scope)
     }
 
     /// How everything stands.
@@ -211,6 +215,11 @@ impl Engine {
             // Both lanes wait for the same but for the part of the day that is kept for edits.
             let waits = self.gates.waits(now.mono, entry.lane);
             standing.reason = waits.map(|waits| waits.reason);
+        } else if standing.state == State::Pending && matches!(entry.life, Life::Wants(_) | Life::Waiting(_)) {
+            // Whatever it waits for beside that, a person's pause is what they should read of.
+            let waits = self.gates.waits(now.mono, entry.lane);
+            let paused = waits.filter(|waits| waits.on == WaitsOn::Shut(ShutWhy::Person));
+            standing.reason = paused.map(|waits| waits.reason).or(standing.reason);
         }
         let trouble = entry.record.trouble.as_ref();
         let base = entry.record.base.as_ref();
@@ -257,6 +266,19 @@ impl Engine {
     }
 }
 
+impl Summary {
+    /// Only these documents and what lies below these folders; none named: all.
+    #[must_use]
+    pub fn within(mut self, scope: &[DocPath]) -> Self {
+        if !scope.is_empty() {
+            self.pages.retain(|page| page.path.is_within(scope));
+            self.counts = Counts::default();
+            self.pages.iter().for_each(|page| *self.counts.of(page.state) += 1);
+        }
+        self
+    }
+}
+
 impl Counts {
     fn of(&mut self, state: State) -> &mut usize {
         match state {
@@ -273,7 +295,7 @@ impl Counts {
 }
 
 /// Whether a one-shot run has something to wait for with this page.
-fn still_waits(entry: &Entry) -> bool {
+pub(super) fn still_waits(entry: &Entry) -> bool {
     match entry.life {
         Life::Wants(_) | Life::Waiting(_) => entry.standing.state == State::Pending,
         Life::Due | Life::InFlight => true,

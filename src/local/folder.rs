@@ -155,6 +155,12 @@ impl Folder {
         }
     }
 
+    /// Other documents, or other bodies of them, from now on (the configuration was reloaded): the next scan tells.
+    pub fn configure(&mut self, patterns: Patterns, rules: Rules) {
+        self.patterns = patterns;
+        self.index.set_rules(rules);
+    }
+
     /// The state knows `page` now, with its file at `path` (it was created or pulled).
     pub fn note_known(&mut self, page: PageId, path: DocPath) {
         self.homes.insert(page, Home { path, presence: Presence::There });

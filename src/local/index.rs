@@ -101,6 +101,12 @@ impl Index {
         }
     }
 
+    /// Other rules from now on: what was read by the old ones is read again.
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        self.digest = rules.digest();
+        self.rules = rules;
+    }
+
     /// Brings all that lies in the scope up to date with what a walk saw. Answers the pages' files that are not there.
     pub(super) fn update(&mut self, survey: &Survey<'_>, walked: Walked) -> BTreeSet<DocPath> {
         let mut absent = BTreeSet::new();

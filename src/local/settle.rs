@@ -17,10 +17,12 @@ use crate::config::Poll;
 use crate::engine::settled::{Checkout, Found, RootHealth, Settled};
 use crate::local::folder::{Folder, Round};
 use crate::local::index::Quiet;
+use crate::local::patterns::Patterns;
 use crate::local::root::{RootId, id_at};
 use crate::local::watch::{self, Touched, Watch, WatchProblem, Watching};
 use crate::pace::debounce::{Debounce, Due};
 use crate::page::{DocPath, Mono, PageId, Wall};
+use crate::policy::Rules;
 
 /// How often the root is compared where events can't be relied on.
 const POLL: Duration = Duration::from_secs(5);
@@ -42,11 +44,26 @@ pub struct Options {
     pub poll: Poll,
 }
 
+/// What a changed configuration changes here.
+#[derive(Debug)]
+pub struct Settings {
+    /// The section `watch`.
+    pub options: Options,
+    /// `include` and `exclude`.
+    pub patterns: Patterns,
+    /// How documents become bodies.
+    pub rules: Rules,
+}
+
 /// What the event loop asks of the task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
     /// Compare everything, now.
     Rescan,
+    /// A person said: look at these at once, however lately they were written to; at everything where none is named.
+    LookNow(Vec<DocPath>),
+    /// The configuration is another one: everything is compared by it.
+    Configure(Box<Settings>),
     /// Look at this file once it has come to rest.
     Look(DocPath),
     /// The state knows this page now, with its file.
@@ -67,7 +84,7 @@ pub async fn run(options: Options, folder: Folder, rounds: mpsc::Sender<Round>, 
 /// What is to be done next.
 enum Work {
     Scan,
-    Look(BTreeSet<PathBuf>),
+    Look(BTreeSet<PathBuf>, Quiet),
     Probe,
 }
 
@@ -82,6 +99,8 @@ struct Settler {
     debounce: Debounce<PathBuf>,
     start: Instant,
     scan_due: bool,
+    /// What a person wants looked at; `Everything` for all.
+    asked: Asked,
     next_scan: Instant,
     next_probe: Instant,
     /// How many orders to rescan were received.
@@ -96,6 +115,15 @@ struct Settler {
     muted: Option<WatchProblem>,
 }
 
+/// What is looked at without waiting for it to come to rest, because a person said so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Asked {
+    #[default]
+    Nothing,
+    Paths(BTreeSet<PathBuf>),
+    Everything,
+}
+
 impl Settler {
     fn new(options: Options, folder: Folder) -> Self {
         let now = Instant::now();
@@ -108,6 +136,7 @@ impl Settler {
             watched: None,
             start: now,
             scan_due: true,
+            asked: Asked::Nothing,
             next_scan: now,
             next_probe: now,
             rescans: 0,
@@ -127,7 +156,7 @@ impl Settler {
         let round = match work {
             Work::Probe => return self.probe(rounds).await,
             Work::Scan => self.scan(rounds).await?,
-            Work::Look(paths) => self.look(rounds, paths).await?,
+            Work::Look(paths, quiet) => self.look(rounds, paths, quiet).await?,
         };
         // A root that can't be read is tried again and again: once is enough to say so.
         let missing = matches!(round.health, RootHealth::Missing(_)).then(|| (round.health.clone(), round.rescans));
@@ -143,6 +172,14 @@ impl Settler {
         if now >= self.next_probe {
             return Some(Work::Probe);
         }
+        // First, so that no other round passes for its answer.
+        if !self.scan_due
+            && let Asked::Paths(asked) = &mut self.asked
+        {
+            let asked = std::mem::take(asked);
+            self.asked = Asked::Nothing;
+            return Some(Work::Look(asked, Quiet::AtOnce));
+        }
         let mut paths = BTreeSet::new();
         for due in self.debounce.due(self.mono()) {
             match due {
@@ -156,7 +193,7 @@ impl Settler {
         if self.scan_due || now >= self.next_scan {
             return Some(Work::Scan);
         }
-        (!paths.is_empty()).then_some(Work::Look(paths))
+        (!paths.is_empty()).then_some(Work::Look(paths, Quiet::For(self.options.debounce)))
     }
 
     async fn wait(&mut self, rounds: &mpsc::Sender<Round>, commands: &mut mpsc::Receiver<Command>) -> Option<()> {
@@ -192,11 +229,33 @@ impl Settler {
         match command {
             Command::Look(_) => return,
             Command::Rescan => self.rescans += 1,
+            Command::LookNow(paths) => return self.look_now(paths),
+            Command::Configure(settings) => {
+                let Settings { options, patterns, rules } = *settings;
+                self.debounce.set_times(options.debounce, options.max_delay);
+                self.options = options;
+                folder.configure(patterns, rules);
+            }
             Command::Known(page, path) => return folder.note_known(page, path),
             Command::Forget(page) => folder.forget(&page),
             Command::ConfirmRoot => folder.confirm_root(now),
         }
         self.scan_due = true;
+    }
+
+    /// Where nothing is watched by now, only a whole scan tells anything.
+    fn look_now(&mut self, paths: Vec<DocPath>) {
+        self.rescans += 1;
+        if paths.is_empty() || self.watched.is_none() || self.scan_due {
+            (self.scan_due, self.asked) = (true, Asked::Everything);
+            return;
+        }
+        let paths = paths.into_iter().map(|path| path.as_path().to_path_buf());
+        match &mut self.asked {
+            Asked::Everything => {}
+            Asked::Paths(asked) => asked.extend(paths),
+            Asked::Nothing => self.asked = Asked::Paths(paths.collect()),
+        }
     }
 
     fn note(&mut self, touched: Touched) {
@@ -233,7 +292,8 @@ impl Settler {
         })
         .await?;
         (self.watch, self.watched) = (watch, id);
-        let quiet = Quiet::For(self.options.debounce);
+        let by_hand = std::mem::take(&mut self.asked) != Asked::Nothing;
+        let quiet = if by_hand { Quiet::AtOnce } else { Quiet::For(self.options.debounce) };
         let mut round = self.round(rounds, move |folder| folder.scan(wall(), quiet)).await?;
         self.scan_due = false;
         if matches!(round.health, RootHealth::Missing(_)) {
@@ -252,8 +312,7 @@ impl Settler {
         Some(round)
     }
 
-    async fn look(&mut self, rounds: &mpsc::Sender<Round>, paths: BTreeSet<PathBuf>) -> Option<Round> {
-        let quiet = Quiet::For(self.options.debounce);
+    async fn look(&mut self, rounds: &mpsc::Sender<Round>, paths: BTreeSet<PathBuf>, quiet: Quiet) -> Option<Round> {
         let watch = self.watch.clone();
         let look = move |folder: &mut Folder| {
             // A new folder is watched first and walked then, so that nothing falls between the two.

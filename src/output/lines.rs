@@ -67,6 +67,16 @@ impl Lines {
         self.0.push('\n');
     }
 
+    /// Adds a JSON document that another hubsync has spelled. Answers whether it is one.
+    pub fn spelled_json(&mut self, text: &str) -> bool {
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        if is_json {
+            self.0.push_str(&escape::in_json(text.trim_end()));
+            self.0.push('\n');
+        }
+        is_json
+    }
+
     /// Adds what clap says: help, or what is wrong with what was typed.
     pub fn typed(&mut self, said: &clap::Error, paint: Paint) {
         let said = said.render();

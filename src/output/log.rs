@@ -134,6 +134,8 @@ impl Visit for Entry {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => self.put("MESSAGE", value),
+            // What people filter by: `journalctl PAGE_ID=…`.
+            "page_id" | "path" | "code" => self.put(&field.name().to_uppercase(), value),
             name => self
                 .put(&format!("F_{}", name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")), value),
         }
@@ -203,7 +205,7 @@ mod tests {
         let listener = UnixDatagram::bind(&path).unwrap();
         let registry = tracing_subscriber::registry().with(Journal::at(&path).unwrap());
         tracing::subscriber::with_default(registry, || {
-            tracing::error!(path = %text, raw = text, n = 3, "{text}");
+            tracing::error!(page_id = "p1", path = %text, code = "off_branch", raw = text, n = 3, "{text}");
         });
         let mut bytes = vec![0; 200_000];
         let length = listener.recv(&mut bytes).unwrap();
@@ -221,7 +223,9 @@ mod tests {
                 "TARGET=hubsync::output::log::tests",
                 "SYSLOG_IDENTIFIER=hubsync",
                 r"MESSAGE=a\nPRIORITY=0\u{202e}",
-                r"F_PATH=a\nPRIORITY=0\u{202e}",
+                "PAGE_ID=p1",
+                r"PATH=a\nPRIORITY=0\u{202e}",
+                "CODE=off_branch",
                 r"F_RAW=a\nPRIORITY=0\u{202e}",
                 "F_N=3",
             ]
@@ -246,7 +250,7 @@ mod tests {
             prop_assert_eq!(coloured.matches('\n').count(), 2);
             let entry = journalled(&text);
             prop_assert!(!entry.chars().any(|c| c != '\n' && must_escape(c)), "{:?}", entry);
-            prop_assert_eq!(entry.lines().count(), 9);
+            prop_assert_eq!(entry.lines().count(), 11);
         }
     }
 }

@@ -279,6 +279,8 @@ impl Report {
                 HubState::Unauthorized => "unauthorized",
             };
             out.line(format_args!("hub {word}{until}: {}", Shown::new(why)));
+        } else if let Some(note) = &self.hub.reason {
+            out.line(format_args!("note: {}", Shown::new(note)));
         }
         match (&self.summary.root, self.root_state()) {
             (RootHealth::Held(_), (_, Some(why))) => {
@@ -303,20 +305,7 @@ impl Report {
     }
 
     fn write_counts(&self, out: &mut Lines) {
-        let c = &self.summary.counts;
-        let all = [
-            (c.in_step, "in step"),
-            (c.pending, "pending"),
-            (c.failed, "failed"),
-            (c.blocked, "blocked"),
-            (c.conflict, "in conflict"),
-            (c.drifted, "drifted"),
-            (c.orphaned, "orphaned"),
-            (c.skipped, "skipped"),
-        ];
-        let some: Vec<String> = all.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-        let words = if some.is_empty() { "no documents".to_owned() } else { some.join(", ") };
-        out.line(format_args!("{words}"));
+        out.line(in_words(&self.summary.counts));
     }
 
     fn write_budget(&self, out: &mut Lines, run: Run) {
@@ -339,6 +328,22 @@ impl Report {
             out.line(format_args!("what is pending will be done by {at}"));
         }
     }
+}
+
+/// How many pages stand how, for people.
+pub fn in_words(c: &Counts) -> String {
+    let all = [
+        (c.in_step, "in step"),
+        (c.pending, "pending"),
+        (c.failed, "failed"),
+        (c.blocked, "blocked"),
+        (c.conflict, "in conflict"),
+        (c.drifted, "drifted"),
+        (c.orphaned, "orphaned"),
+        (c.skipped, "skipped"),
+    ];
+    let some: Vec<String> = all.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    if some.is_empty() { "no documents".to_owned() } else { some.join(", ") }
 }
 
 fn page_json(page: &PageReport) -> PageJson<'_> {

@@ -204,6 +204,11 @@ impl Quota {
         self
     }
 
+    /// For how long a request may be under way, in milliseconds.
+    pub fn patience(&self) -> i64 {
+        self.hung_after
+    }
+
     /// Other limits from now on (the configuration was read again).
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;

@@ -54,6 +54,8 @@ pub(super) mod facts {
     pub const HUB: &str = "hub";
     /// The daemon that holds the state.
     pub const DAEMON: &str = "daemon";
+    /// A person's pause.
+    pub const PAUSE: &str = "pause";
     /// Whose budget was spent last.
     pub const BUDGET_OF: &str = "budget_of";
 }

@@ -14,7 +14,7 @@ pub use super::database::Was;
 use super::database::{self, Empty, Kind};
 use super::error::StateError;
 use super::rows::{self, Fault, facts};
-use crate::engine::change::{Change, HubHealth, LogEntry, Marks, PageChange};
+use crate::engine::change::{Change, HubHealth, LogEntry, Marks, PageChange, PersonPause};
 use crate::page::{Digest, DocPath, PageId, Wall};
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
@@ -49,6 +49,8 @@ pub struct Loaded {
     pub names: Names,
     /// How the hub stood.
     pub hub: HubHealth,
+    /// What a person said: send nothing meanwhile. It may be over by now.
+    pub pause: Option<PersonPause>,
     /// The daemon that wrote last. Whether it still runs, the lock tells.
     pub daemon: Option<Daemon>,
     /// Whose budget was spent last, so that `status` can tell of it without reading the key.
@@ -67,6 +69,9 @@ pub struct Daemon {
     /// Why it may see changes of the root late, in words; `None` where the system tells of all.
     #[serde(default)]
     pub watching: Option<String>,
+    /// What people should know of it: a changed configuration or key that it can't take up.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// What `local/` last saw of one file, in a form of its own.
@@ -125,6 +130,17 @@ impl Store {
         self.transact(TransactionBehavior::Immediate, |tx| rows::put_fact(tx, facts::DAEMON, &daemon))
     }
 
+    /// Keeps a person's pause; `None`: they said to go on.
+    pub fn set_pause(&mut self, pause: Option<PersonPause>) -> Result<(), StateError> {
+        self.transact(TransactionBehavior::Immediate, |tx| rows::put_fact(tx, facts::PAUSE, &pause))
+    }
+
+    /// Copies the state file as of one moment, beside whoever writes it; `path` must not be there.
+    pub fn copy_to(&mut self, path: &Path) -> Result<(), StateError> {
+        let name = path.to_string_lossy();
+        self.db.execute("VACUUM INTO ?1", (name,)).map(drop).map_err(|e| StateError::sqlite(&self.path, e))
+    }
+
     /// Says whose budget is spent ([`HubKey`](super::usage::HubKey)).
     pub fn set_budget_of(&mut self, hub: Digest) -> Result<(), StateError> {
         self.transact(TransactionBehavior::Immediate, |tx| rows::put_fact(tx, facts::BUDGET_OF, &hub))
@@ -154,6 +170,7 @@ fn load(db: &Connection) -> Result<Loaded, Fault> {
         marks: rows::fact(db, facts::MARKS)?.unwrap_or_default(),
         names: rows::fact(db, facts::NAMES)?.unwrap_or_default(),
         hub: rows::fact(db, facts::HUB)?.unwrap_or_default(),
+        pause: rows::fact::<Option<PersonPause>>(db, facts::PAUSE)?.flatten(),
         daemon: rows::fact::<Option<Daemon>>(db, facts::DAEMON)?.flatten(),
         budget_of: rows::fact(db, facts::BUDGET_OF)?,
     })

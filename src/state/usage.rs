@@ -26,6 +26,13 @@ const KIND: Kind = Kind { application_id: 0x6875_6275, version: 1, schema: slots
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HubKey(pub Digest);
 
+impl HubKey {
+    /// Of the hub at this address, for this key.
+    pub fn of(url: &str, key: &str) -> Self {
+        Self(Digest::of_parts([url.as_bytes(), key.as_bytes()]))
+    }
+}
+
 /// One request that may be sent. Give it back by [`Ledger::answered`] or [`Ledger::never_sent`]; one that is merely dropped
 /// counts as sent and never answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -127,6 +134,15 @@ impl Ledger {
     pub fn set_limits(&mut self, limits: Limits) {
         self.mirror.limits = limits;
         self.mirror.quota.set_limits(limits);
+    }
+
+    /// Another hub or key from now on, whose budget is another. A slot that is under way counts in its
+    /// old budget as never answered.
+    pub fn set_hub(&mut self, hub: HubKey, now: Wall) -> Result<(), StateError> {
+        let patience = self.mirror.quota.patience();
+        self.mirror = Mirror::new(hub, self.mirror.limits);
+        self.set_timeout(patience);
+        self.assume_spent(now)
     }
 
     /// For how long a request may be under way, in milliseconds, where that is not the default.

@@ -60,7 +60,6 @@ fn only_one_keeps_a_state_and_a_root() {
     let daemon = place.daemon();
     let second = place.run(&["run"]).ends(2);
     assert!(second.err.contains("another hubsync"), "{second:?}");
-    place.run(&["sync"]).ends(2);
     let other_state = place.command(&["run"]).env("HUBSYNC_STATE", "./other.db").output().unwrap();
     assert_eq!(other_state.status.code(), Some(2), "{other_state:?}");
     let status = place.json(&["status", "--json"]);

@@ -82,6 +82,8 @@ pub fn ways(name: &str) -> &'static [&'static [&'static str]] {
             &["sync", "--json", "--max-wait", "0s"],
         ],
         "status" => &[&["status", "--all"], &["status", "--all", "--json"]],
+        "pause" => &[&["pause"], &["pause", "--for", "2h"]],
+        "resume" => &[&["resume"]],
         "check" => &[&["check"], &["check", "--json"], &["check", "--format", "github"]],
         "init" => &[&["init"], &["init", "docs", "--config", "fresh.yaml"]],
         "config" => &[&["config"], &["config", "--json"]],

@@ -20,6 +20,7 @@ mod ledger;
 mod meeting;
 mod names;
 mod network;
+mod orders;
 mod pace;
 mod planted;
 mod schedule;

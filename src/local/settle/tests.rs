@@ -171,6 +171,40 @@ async fn commands_compare_everything_and_are_answered() {
 }
 
 #[tokio::test]
+async fn a_person_does_not_wait_for_quiet_and_is_answered_by_count() {
+    let slow = Options { debounce: 600_000, max_delay: 1_200_000, ..QUICK };
+    let mut task = start(slow, bench(), &[]);
+    task.round().await;
+    for id in ["A", "B"] {
+        fs::write(task.at(&format!("{id}.md")), text(id)).unwrap();
+    }
+    let only = |id: &str| vec![DocPath::new(format!("{id}.md")).unwrap()];
+    task.commands.send(Command::LookNow(only("A"))).await.unwrap();
+    let round = task.until(|round| round.rescans == 1).await;
+    let told: Vec<&Settled> = round.settled.iter().collect();
+    assert!(matches!(told[..], [Settled::Page { found: Found::Document(_), .. }]), "{told:?}");
+    task.commands.send(Command::LookNow(Vec::new())).await.unwrap();
+    let round = task.until(|round| round.rescans == 2).await;
+    assert_eq!(round.settled.len(), 1, "the other one: {:?}", round.settled);
+}
+
+#[tokio::test]
+async fn another_configuration_is_compared_by_at_once() {
+    let slow = Options { debounce: 600_000, max_delay: 1_200_000, ..QUICK };
+    let mut task = start(slow, bench(), &[]);
+    task.round().await;
+    fs::write(task.at("A.md"), text("A")).unwrap();
+    fs::write(task.at("B.md"), text("B")).unwrap();
+    let patterns = Patterns::new(&["A.md".to_owned()], &[]).unwrap();
+    let settings = Settings { options: QUICK, patterns, rules: Policy::default().rules };
+    task.commands.send(Command::Configure(Box::new(settings))).await.unwrap();
+    task.until_published(&["A"]).await;
+    fs::write(task.at("A.md"), text("A") + "More.\n").unwrap();
+    let round = task.until(|round| !round.settled.is_empty()).await;
+    assert_eq!(round.settled.len(), 1, "`include` counts: {:?}", round.settled);
+}
+
+#[tokio::test]
 async fn the_task_ends_when_nobody_listens_any_more() {
     let mut task = start(QUICK, bench(), &[]);
     task.round().await;

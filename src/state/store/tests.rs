@@ -284,7 +284,7 @@ fn status_reads_beside_a_daemon_that_writes() {
     let place = Place::new();
     assert!(Store::read_only(&place.path()).unwrap().is_none());
     let mut daemon = place.open().store;
-    let running = Daemon { pid: 4711, since: AT, planned: true, watching: None };
+    let running = Daemon { pid: 4711, since: AT, planned: true, watching: None, note: None };
     daemon.set_daemon(Some(running.clone())).unwrap();
     let mut reader = Store::read_only(&place.path()).unwrap().unwrap();
     daemon.commit(&put("a", "a.md"), &Backups::of_state(&place.path())).unwrap();

@@ -1,0 +1,133 @@
+//! `hubsync sync` while a daemon holds the state: it publishes, we wait and tell. A dry run is made by ourselves, on a copy of the
+//! state, because nothing of it may be written but by the daemon.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Told, line, stopped};
+use crate::cli::{self, Exit};
+use crate::commands::check;
+use crate::commands::opening::{self, Opened, RootLock, Unopened};
+use crate::commands::ordering::{Answers, Daemon};
+use crate::config::{Config, duration};
+use crate::daemon::control::{FirstMeeting, Order, Progress, Reply, Reported, SyncOrder};
+use crate::daemon::orders::{decoded, encoded};
+use crate::daemon::signals::Signals;
+use crate::output::{Console, Lines, ProgressMode, Shown, Tally, Waiting};
+use crate::page::DocPath;
+use crate::state::error::StateError;
+use crate::state::store::Store;
+
+/// How much longer than `--max-wait` a daemon may take before it counts as hung.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// A dry run beside a daemon: everything is opened, over a copy of the state that goes with the folder.
+pub(super) fn open_copy(config: &Config, daemon: &Daemon, console: &Console) -> Result<(Opened, TempDir), Unopened> {
+    let failed = |error: io::Error| format!("the state can't be copied for a dry run: {error}");
+    let folder = TempDir::with_prefix("hubsync-").map_err(failed)?;
+    let state = folder.path().join("state.db");
+    copy(&config.state, &state)?;
+    let mut copied = config.clone();
+    copied.state = state;
+    let opened = opening::open(&copied, console, RootLock::Daemons)?;
+    console.warning(format_args!(
+        "a daemon runs{}: it publishes what is saved without being asked",
+        daemon.pid_in_words()
+    ));
+    Ok((opened, folder))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), StateError> {
+    match Store::read_only(from)? {
+        Some(mut store) => store.copy_to(to),
+        None => Ok(()),
+    }
+}
+
+/// Has the daemon publish now, and waits until it has.
+pub(super) async fn order(
+    args: &cli::Sync,
+    config: &Config,
+    (daemon, scope): (Daemon, &[DocPath]),
+    signals: &mut Signals,
+    console: &Console,
+    progress: ProgressMode,
+) -> io::Result<Exit> {
+    let order = SyncOrder {
+        root: encoded(&config.root),
+        paths: scope.iter().map(|path| encoded(path.as_path())).collect(),
+        first_meeting: args.first_meeting.map(|side| match side {
+            cli::FirstMeeting::Local => FirstMeeting::Local,
+            cli::FirstMeeting::Hold => FirstMeeting::Hold,
+        }),
+        max_wait: duration::millis(args.max_wait),
+        confirm_root: args.confirm_root,
+        strict: args.strict,
+    };
+    let pid = daemon.pid_in_words();
+    let mut told = Told::new(args, console, progress);
+    let deadline = tokio::time::sleep(args.max_wait.saturating_add(GRACE));
+    let ended = tokio::select! {
+        ended = follow(daemon, order, &mut told) => ended,
+        () = deadline => Err(Unopened::Later(format!("the daemon{pid} has not answered in time; it goes on by itself"))),
+        // The daemon notices that we have gone.
+        stop = signals.stop() => return Ok(stopped(stop)),
+    };
+    drop(told);
+    match ended {
+        Ok(reported) => tell(args, config, console, &reported),
+        Err(why) => Ok(why.tell(console)),
+    }
+}
+
+async fn follow(daemon: Daemon, order: SyncOrder, told: &mut Told<'_>) -> Result<Reported, Unopened> {
+    let mut answers: Answers = daemon.order(Order::Sync(order)).await?;
+    loop {
+        match answers.next().await {
+            Some(Reply::Did(entry)) => told.did(line(&entry)),
+            Some(Reply::Progress(progress)) => told.shows(&tally(&progress)),
+            Some(Reply::Done(reported)) => return Ok(reported),
+            Some(Reply::Refused { why, exit: 75 }) => return Err(Unopened::Later(why)),
+            Some(Reply::Refused { why, .. }) => return Err(Unopened::Unusable(why)),
+            Some(Reply::Hello(_)) => {}
+            Some(Reply::Standing(_)) | None => {
+                return Err(Unopened::Later(
+                    "the daemon has ended before this was done; the next run goes on".to_owned(),
+                ));
+            }
+        }
+    }
+}
+
+fn tally(progress: &Progress) -> Tally<'_> {
+    let Progress { done, total, pending, until, reason } = progress;
+    let waiting = match (reason, until) {
+        (Some(reason), Some(until)) => {
+            Waiting::Until { count: *pending, time: Shown::new(until), reason: Shown::new(reason) }
+        }
+        _ if *pending > 0 => Waiting::ForAnswer(*pending),
+        _ => Waiting::Nothing,
+    };
+    Tally { done: *done, total: *total, waiting }
+}
+
+fn tell(args: &cli::Sync, config: &Config, console: &Console, reported: &Reported) -> io::Result<Exit> {
+    let mut lines = Lines::new();
+    if args.json {
+        if !lines.spelled_json(&reported.json) {
+            console.error("what the daemon answered is no report; restart it");
+            return Ok(Exit::Later);
+        }
+    } else {
+        for path in reported.blocked.iter().filter_map(|path| decoded(path)) {
+            check::explain(console, &config.root, &path, &config.policy().rules);
+        }
+        reported.text.iter().for_each(|line| lines.line(line));
+    }
+    let _ = console.result(&lines)?;
+    let all = [Exit::Ok, Exit::Person, Exit::Usage, Exit::Later];
+    Ok(all.into_iter().find(|exit| *exit as u8 == reported.exit).unwrap_or(Exit::Later))
+}
