@@ -11,10 +11,12 @@
 pub mod check;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod init;
 pub mod opening;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod service;
 pub mod status;
 pub mod sync;

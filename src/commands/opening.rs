@@ -24,7 +24,7 @@ use crate::reconcile::page_record::PageRecord;
 use crate::state::backups::Backups;
 use crate::state::error::StateError;
 use crate::state::lock::Lock;
-use crate::state::store::{Store, Was};
+use crate::state::store::{Store, Told, Was};
 use crate::state::usage::{HubKey, Ledger};
 
 /// How long nothing is sent after a damaged state was moved aside, in milliseconds: a write of the last run may still be on
@@ -50,6 +50,8 @@ pub struct Opened {
     pub hub: HubKey,
     /// How long nothing is sent, in milliseconds.
     pub hold_ms: u64,
+    /// Which problems a person was told of.
+    pub told: Told,
 }
 
 /// Why something can't be opened: the words for a person, cause and cure.
@@ -132,7 +134,7 @@ pub fn open(config: &Config, console: &Console) -> Result<Opened, Unopened> {
     let sender = Arc::new(Sender::new(client, clock.clone(), config.root.clone(), rules, source, key));
     let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
     let kept = Kept { store, backups: Backups::of_state(&config.state), ledger };
-    Ok(Opened { clock, lock, kept, memory, folder, sender, hub, hold_ms })
+    Ok(Opened { clock, lock, kept, memory, folder, sender, hub, hold_ms, told: loaded.told })
 }
 
 impl Opened {

@@ -8,6 +8,7 @@ use crate::cli::Exit;
 use crate::commands::opening::{self, Opened};
 use crate::config::{Config, duration};
 use crate::daemon::event_loop::{self, Guard, Telling, Tree};
+use crate::daemon::herald::Herald;
 use crate::daemon::signals::Signals;
 use crate::engine::change::{HubHealth, HubState, LogEntry, LogEvent};
 use crate::engine::settled::RootHealth;
@@ -39,7 +40,14 @@ pub async fn run(config: &Config, console: &Console) -> io::Result<Exit> {
 ///
 /// # Errors
 /// Where the system gives us no thread.
-pub async fn keep(config: &Config, opened: Opened, mut signals: Signals, telling: &mut impl Telling) -> io::Result<()> {
+pub async fn keep(
+    config: &Config,
+    mut opened: Opened,
+    mut signals: Signals,
+    telling: &mut impl Telling,
+) -> io::Result<()> {
+    let told = std::mem::take(&mut opened.told);
+    let mut herald = Herald::new(config, told);
     let (mut driver, folder, lock) = opened.drive(config, Mode::Daemon, Vec::new())?;
     let (tell_rounds, rounds) = channel(ROUNDS);
     let (commands, orders) = channel(COMMANDS);
@@ -52,7 +60,7 @@ pub async fn keep(config: &Config, opened: Opened, mut signals: Signals, telling
     tracing::info!(root = %Shown::path(&config.root), hub = %Shown::new(config.hub.url.as_str()), "hubsync runs");
     tokio::spawn(settle::run(options, folder, tell_rounds, orders));
     let guard = Guard { lock, root: config.root.clone() };
-    event_loop::run(&mut driver, Tree { rounds, commands }, guard, &mut signals, telling).await;
+    event_loop::run(&mut driver, Tree { rounds, commands }, guard, &mut signals, telling, &mut herald).await;
     driver.finish();
     Ok(())
 }

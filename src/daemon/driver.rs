@@ -14,8 +14,8 @@ use crate::engine::{Effect, Engine, Id, Input};
 use crate::local::cache::CacheEntry;
 use crate::local::folder::Round;
 use crate::pace::quota::NotUntil;
-use crate::page::{DocPath, Now};
-use crate::state::store::{Daemon, FileEntry};
+use crate::page::{DocPath, Now, Wall};
+use crate::state::store::{Daemon, FileEntry, Told};
 
 /// What came of an effect.
 #[derive(Debug)]
@@ -51,6 +51,7 @@ pub struct Driver {
     under_way: usize,
     reread: Vec<DocPath>,
     done: Vec<LogEntry>,
+    served: Option<Wall>,
 }
 
 impl Driver {
@@ -69,6 +70,7 @@ impl Driver {
             under_way: 0,
             reread: Vec::new(),
             done: Vec::new(),
+            served: None,
         })
     }
 
@@ -149,6 +151,7 @@ impl Driver {
             Event::Answered(id, answer) => {
                 self.under_way = self.under_way.saturating_sub(1);
                 self.keeper.settle(id, spent(&answer));
+                self.served = if is_served(&answer) { Some(answer.ended.wall) } else { self.served };
                 Input::Answered(id, answer)
             }
         };
@@ -165,6 +168,16 @@ impl Driver {
     /// Says which daemon runs, for `status`.
     pub fn announce(&self, daemon: Option<Daemon>) {
         self.keeper.daemon(daemon);
+    }
+
+    /// Remembers which problems a person was told of.
+    pub fn told(&self, told: Told) {
+        self.keeper.told(told);
+    }
+
+    /// When the hub last gave what it was asked for, in this run.
+    pub fn served(&self) -> Option<Wall> {
+        self.served
     }
 
     /// Files that are not what was decided on: they are to be looked at again.
@@ -192,6 +205,12 @@ impl Driver {
         self.keeper.finish();
         self.engine
     }
+}
+
+/// Whether the hub gave what it was asked for.
+fn is_served(answer: &Answer) -> bool {
+    use AnswerBody::{Folders, Page, Rows, Skills, Sources};
+    matches!(answer.body, Page(_) | Rows(_) | Folders(_) | Skills(_) | Sources(_))
 }
 
 /// What an answer means for its slot of the budget.

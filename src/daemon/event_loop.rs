@@ -7,6 +7,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::Instant;
 
 use crate::daemon::driver::Driver;
+use crate::daemon::herald::Herald;
 use crate::daemon::one_shot::wind_up;
 use crate::daemon::signals::{Signals, Stop};
 use crate::engine::change::{HubHealth, HubState, LogEntry};
@@ -79,6 +80,7 @@ pub async fn run(
     mut guard: Guard,
     signals: &mut Signals,
     telling: &mut impl Telling,
+    herald: &mut Herald,
 ) -> Stop {
     let since = driver.now().wall;
     driver.announce(Some(Daemon { pid: std::process::id(), since, planned: false }));
@@ -88,6 +90,7 @@ pub async fn run(
         driver.step();
         look_again(driver, &tree).await;
         told.tell(driver, telling, since);
+        herald.look(driver);
         let wake = wake_up(driver).min(next_tick);
         tokio::select! {
             event = driver.next() => driver.take(event),
@@ -97,6 +100,7 @@ pub async fn run(
                 round.health = guard.judge(round.health);
                 driver.round(round);
             }
+            () = herald.wait() => {}
             () = tokio::time::sleep_until(wake) => driver.handle(Input::Tick),
             stop = signals.stop() => match stop {
                 Stop::Hangup => tracing::warn!("SIGHUP: this version reads a changed configuration when it is restarted"),

@@ -14,7 +14,7 @@ use crate::engine::change::Change;
 use crate::pace::quota::Lane;
 use crate::page::{DocPath, Wall};
 use crate::state::backups::Backups;
-use crate::state::store::{Daemon, FileEntry, Store};
+use crate::state::store::{Daemon, FileEntry, Store, Told};
 use crate::state::usage::{Ledger, Slot};
 
 /// What is kept, open.
@@ -45,6 +45,7 @@ enum Order {
     Store(Id, Box<Change>),
     Files(Vec<FileEntry>, Vec<DocPath>),
     Daemon(Option<Daemon>),
+    Told(Told),
 }
 
 /// A handle to the thread. Dropped, the thread ends when it has carried out what it was given.
@@ -86,6 +87,11 @@ impl Keeper {
     /// Says which daemon runs.
     pub fn daemon(&self, daemon: Option<Daemon>) {
         self.order(Order::Daemon(daemon));
+    }
+
+    /// Remembers which problems a person was told of.
+    pub fn told(&self, told: Told) {
+        self.order(Order::Told(told));
     }
 
     /// Waits until everything that was ordered is done.
@@ -135,6 +141,11 @@ impl Work {
                 Order::Files(put, gone) => {
                     if let Err(error) = self.kept.store.put_files(&put, &gone) {
                         tracing::warn!(%error, "what was seen of files could not be stored; they are read again next time");
+                    }
+                }
+                Order::Told(told) => {
+                    if let Err(error) = self.kept.store.set_told(&told) {
+                        tracing::warn!(%error, "which problems were told can't be stored; after a restart they are told again");
                     }
                 }
                 Order::Daemon(daemon) => {

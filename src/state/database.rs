@@ -219,7 +219,8 @@ fn make(connection: &mut Connection, kind: &Kind) -> rusqlite::Result<()> {
     tx.commit()
 }
 
-fn quick_check(connection: &Connection, path: &Path) -> Result<(), StateError> {
+/// SQLite's own look at the file's structure.
+pub(super) fn quick_check(connection: &Connection, path: &Path) -> Result<(), StateError> {
     let answer: String =
         connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0)).map_err(|e| StateError::sqlite(path, e))?;
     if answer == "ok" { Ok(()) } else { Err(StateError::Damaged { path: path.to_owned(), what: answer }) }

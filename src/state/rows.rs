@@ -56,6 +56,8 @@ pub(super) mod facts {
     pub const DAEMON: &str = "daemon";
     /// Whose budget was spent last.
     pub const BUDGET_OF: &str = "budget_of";
+    /// Which problems were told to a person.
+    pub const TOLD: &str = "told";
 }
 
 /// All pages, by id.
