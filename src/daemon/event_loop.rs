@@ -89,7 +89,7 @@ pub async fn run(
     let stop = loop {
         driver.step();
         look_again(driver, &tree).await;
-        told.tell(driver, telling, since);
+        told.tell(driver, telling, herald, since);
         herald.look(driver);
         let wake = wake_up(driver).min(next_tick);
         tokio::select! {
@@ -118,7 +118,7 @@ pub async fn run(
     };
     tracing::info!("stopping");
     wind_up(driver).await;
-    told.tell(driver, telling, since);
+    told.tell(driver, telling, herald, since);
     driver.announce(None);
     stop
 }
@@ -190,13 +190,14 @@ impl Told {
         }
     }
 
-    fn tell(&mut self, driver: &mut Driver, telling: &mut impl Telling, since: Wall) {
+    fn tell(&mut self, driver: &mut Driver, telling: &mut impl Telling, herald: &mut Herald, since: Wall) {
         let now = driver.now();
         for entry in driver.take_done() {
             telling.done(&entry);
         }
         for page in driver.engine().take_news(now) {
             telling.stands(&page);
+            herald.stands(&page);
         }
         let hub = driver.engine().hub_health(now);
         if (hub.state, &hub.reason) != (self.hub.state, &self.hub.reason) {

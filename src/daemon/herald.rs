@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::config::{Config, child};
 use crate::daemon::driver::Driver;
 use crate::daemon::problems::{Call, Problem, Problems, Scan};
+use crate::engine::PageReport;
 use crate::engine::change::{HubHealth, HubState};
 use crate::engine::settled::RootHealth;
 use crate::output::{Lines, Shown};
@@ -70,6 +71,13 @@ impl Herald {
             wake: None,
         };
         Self { teller: config.on_problem.as_ref().map(teller) }
+    }
+
+    /// A page came to stand otherwise: one that is well for less than the time between two looks was well all the same.
+    pub fn stands(&mut self, page: &PageReport) {
+        if let Some(teller) = &mut self.teller {
+            teller.problems.stands(page);
+        }
     }
 
     /// Looks, and begins a call where one is due. To be called at each turn of the loop.

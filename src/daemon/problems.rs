@@ -103,6 +103,15 @@ impl Problems {
         }
     }
 
+    /// Takes in how one page has come to stand; what it needs of a person, the next look tells.
+    pub fn stands(&mut self, page: &PageReport) {
+        if matches!(of_page(page), Need::Nobody) {
+            let mended = name(page);
+            self.told.remove(&mended);
+            self.waiting.retain(|(name, _)| *name != mended);
+        }
+    }
+
     /// A hub that shuts us out is asked again now and then: only an answer tells that it does no more.
     fn hub(&self, health: &HubHealth, served: Option<Wall>) -> Need {
         use ShutWhy::{Forbidden, MostlyAbsent, NotTheHub, Redirected, Unauthorized};

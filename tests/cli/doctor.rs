@@ -265,6 +265,13 @@ fn a_clock_that_is_off_is_told() {
     }
 }
 
+/// What readers leave beside a database belongs to the file that was there.
+fn without_log(path: &Path) {
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+    }
+}
+
 #[test]
 fn the_state_is_looked_through_and_left_as_it_is() {
     let place = Place::new();
@@ -275,6 +282,7 @@ fn the_state_is_looked_through_and_left_as_it_is() {
     chmod(&state, 0o640);
     Found::of(&place).only(1, "permissions", "state.db (mode 640)", "chmod 600");
     chmod(&state, 0o600);
+    without_log(&state);
     chmod(ledger.parent().unwrap(), 0o755);
     Found::of(&place).only(1, "permissions", "(mode 755)", "chmod 700");
     chmod(ledger.parent().unwrap(), 0o700);
@@ -287,15 +295,19 @@ fn the_state_is_looked_through_and_left_as_it_is() {
         (damaged, 1, "damaged", "no text is lost"),
         (b"no database at all, but long enough to be told from an empty file".to_vec(), 1, "damaged", "moves it aside"),
     ] {
+        without_log(&state);
         std::fs::write(&state, &text).unwrap();
         Found::of(&place).only(code, "state", words, cure);
         assert_eq!(std::fs::read(&state).unwrap(), text, "it was left as it is");
     }
+    without_log(&state);
     std::fs::write(&state, &sound).unwrap();
     rusqlite::Connection::open(&state).unwrap().pragma_update(None, "user_version", 99).unwrap();
     Found::of(&place).only(2, "state", "newer hubsync", "newer");
+    without_log(&state);
     std::fs::write(&state, &sound).unwrap();
 
+    without_log(&ledger);
     let sound = std::fs::read(&ledger).unwrap();
     std::fs::write(&ledger, b"no database at all, but long enough to be told from an empty file").unwrap();
     place.requests();
@@ -303,6 +315,7 @@ fn the_state_is_looked_through_and_left_as_it_is() {
     assert_eq!((found.code, found.all("ledger")[0]["state"].as_str()), (1, Some("problem")), "{:#}", found.report);
     assert!(place.requests().is_empty(), "what can't be counted is not sent");
     assert!(std::fs::read(&ledger).unwrap().starts_with(b"no database"), "it was left as it is");
+    without_log(&ledger);
     std::fs::write(&ledger, sound).unwrap();
     Found::of(&place).well();
 }

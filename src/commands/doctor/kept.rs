@@ -24,7 +24,7 @@ pub fn look(config: &Config) -> Vec<Finding> {
     if folders[1] != folders[0] {
         findings.extend(writable(folders[1]));
     }
-    findings.extend(private(config));
+    findings.push(private(config));
     if let Some(finding) = disk_of(folders[0], silent_file_system(existing(folders[0]))) {
         findings.push(finding);
     }
@@ -125,7 +125,7 @@ fn writable(folder: &Path) -> Option<Finding> {
 }
 
 /// What is ours must be ours alone.
-fn private(config: &Config) -> Vec<Finding> {
+fn private(config: &Config) -> Finding {
     let beside = |path: &Path, suffix: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
@@ -138,20 +138,18 @@ fn private(config: &Config) -> Vec<Finding> {
     all.push(config.backups_path());
     // The folder of the state may be anybody's; that of the ledger is made by us.
     all.extend(config.ledger_path().parent().map(Path::to_owned));
-    let open =
-        all.iter().filter_map(|path| Some((path, path.metadata().ok()?))).filter(|(_, meta)| meta.mode() & 0o077 != 0);
-    let findings: Vec<Finding> = open
-        .map(|(path, meta)| {
-            let (mode, shown) = (if meta.is_dir() { "700" } else { "600" }, path.display());
-            let message = format!("others on this machine may look into {shown} (mode {:o})", meta.mode() & 0o777);
-            Finding::wrong("permissions", Weight::Person, message, format!("chmod {mode} {shown}"))
-        })
-        .collect();
-    if findings.is_empty() {
-        vec![Finding::fine("permissions", "state, ledger and backups are private")]
-    } else {
-        findings
+    let open = |path: &PathBuf| {
+        let meta = path.metadata().ok().filter(|meta| meta.mode() & 0o077 != 0)?;
+        Some((path.display().to_string(), meta.mode() & 0o777, if meta.is_dir() { "700" } else { "600" }))
+    };
+    let open: Vec<(String, u32, &str)> = all.iter().filter_map(open).collect();
+    if open.is_empty() {
+        return Finding::fine("permissions", "state, ledger and backups are private");
     }
+    let shown: Vec<String> = open.iter().map(|(path, mode, _)| format!("{path} (mode {mode:o})")).collect();
+    let cures: Vec<String> = open.iter().map(|(path, _, right)| format!("chmod {right} {path}")).collect();
+    let message = format!("others on this machine may look into {}", shown.join(", "));
+    Finding::wrong("permissions", Weight::Person, message, cures.join("; "))
 }
 
 /// SQLite's log needs locks and shared memory that network folders only pretend to have.

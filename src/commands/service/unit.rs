@@ -113,7 +113,7 @@ impl Unit {
     }
 
     fn start(&self, out: &mut String) -> Result<(), Unspellable> {
-        let (program, config) = (words::path(&self.program)?, words::argument(&self.config)?);
+        let (program, config) = (words::program(&self.program)?, words::argument(&self.config)?);
         line(
             out,
             "\n[Service]\n# Ready once the first scan has been planned; a root that is not there yet takes its time.",

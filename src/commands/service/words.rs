@@ -23,8 +23,16 @@ enum Dollar {
     Plain,
 }
 
-/// One of the paths of a list: `ReadOnlyPaths=`, `RequiresMountsFor=`. Also the program of `ExecStart=`, where no variable is
-/// looked for.
+/// The program of `ExecStart=`: no variable is looked for in it, and systemd refuses what could be a mistake in quoting.
+pub fn program(path: &Path) -> Spelled {
+    let text = text_of(path)?;
+    if text.contains(['"', '\'', '\\']) {
+        return Err(unspellable(text, "quotes or backslashes, which systemd refuses in a program's path"));
+    }
+    quoted(text, Dollar::Plain)
+}
+
+/// One of the paths of a list: `ReadOnlyPaths=`, `RequiresMountsFor=`.
 pub fn path(path: &Path) -> Spelled {
     quoted(text_of(path)?, Dollar::Plain)
 }
@@ -113,11 +121,12 @@ mod tests {
     #[test]
     fn what_no_unit_can_hold_is_told() {
         for name in ["/a\nExecStartPre=/bin/evil", "/a\u{1b}[2J", "/a\tb"] {
-            for spell in [path, argument, rest_of_line, comment] {
+            for spell in [path, program, argument, rest_of_line, comment] {
                 let why = spell(Path::new(name)).unwrap_err().to_string();
                 assert!(why.contains("control characters") && why.contains("rename") && !why.contains('\n'), "{why}");
             }
         }
+        assert!(program(Path::new("/a'b")).is_err() && program(Path::new("/a b$c")).is_ok());
         assert!(path(Path::new(OsStr::from_bytes(b"/\xff"))).is_err());
         assert!(rest_of_line(Path::new("/key ")).is_err() && rest_of_line(Path::new("/key\\")).is_err());
         assert!(assignment("A", "b\nC=d").is_err());

@@ -1,4 +1,5 @@
 //! Once for each, again after it was well, ten a minute, none lost.
+#![allow(clippy::unwrap_used)]
 
 use super::*;
 use crate::engine::{Counts, StillLive, Waiting};
@@ -9,7 +10,7 @@ use crate::reconcile::step::RemoteDraft;
 
 fn page(name: &str, state: State, code: Code) -> PageReport {
     PageReport {
-        path: DocPath::new(format!("{name}.md")).expect("a name"),
+        path: DocPath::new(format!("{name}.md")).unwrap(),
         page_id: PageId::parse(name).ok(),
         title: None,
         state,
