@@ -119,6 +119,7 @@ pub async fn run(
     tracing::info!("stopping");
     wind_up(driver).await;
     told.tell(driver, telling, herald, since);
+    herald.finish(driver).await;
     driver.announce(None);
     stop
 }

@@ -87,6 +87,17 @@ impl Herald {
         }
     }
 
+    /// The end: what is just being told may end, for a moment, so that it is not told again.
+    pub async fn finish(&mut self, driver: &mut Driver) {
+        if let Some(teller) = &mut self.teller {
+            teller.wake = Some(Instant::now() + BETWEEN);
+            if teller.running.is_some() {
+                teller.wait().await;
+            }
+            teller.store(driver);
+        }
+    }
+
     /// Waits until [`Herald::look`] has something to do. Safe to drop while it waits.
     pub async fn wait(&mut self) {
         match &mut self.teller {
@@ -113,11 +124,7 @@ impl Teller {
         if self.running.is_some() {
             return;
         }
-        // What is being told while we are ended is told again, rather than not at all.
-        if *self.problems.told() != self.stored {
-            self.stored.clone_from(self.problems.told());
-            driver.told(self.stored.clone());
-        }
+        self.store(driver);
         match self.problems.next(now) {
             Call::Now(problems) => {
                 let document = self.document(&problems, driver, now.wall);
@@ -128,6 +135,14 @@ impl Teller {
                 self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
             }
             Call::Nothing => {}
+        }
+    }
+
+    /// What is being told while we are ended is told again, rather than not at all.
+    fn store(&mut self, driver: &Driver) {
+        if self.running.is_none() && *self.problems.told() != self.stored {
+            self.stored.clone_from(self.problems.told());
+            driver.told(self.stored.clone());
         }
     }
 

@@ -291,7 +291,12 @@ fn the_state_is_looked_through_and_left_as_it_is() {
     let mut damaged = sound.clone();
     let middle = damaged.len() / 2;
     damaged[middle..].fill(0x55);
+    // One that only a look at every row finds.
+    let at = sound.windows(9).position(|part| part == b"budget_of").unwrap();
+    let mut renamed = sound.clone();
+    renamed[at + 8] = b'g';
     for (text, code, words, cure) in [
+        (renamed, 1, "was changed", "no text is lost"),
         (damaged, 1, "damaged", "no text is lost"),
         (b"no database at all, but long enough to be told from an empty file".to_vec(), 1, "damaged", "moves it aside"),
     ] {
