@@ -33,7 +33,7 @@ pub async fn run(args: &cli::Doctor, loaded: Result<Loaded, Vec<ConfigError>>, c
     }
     let lines = if args.json { findings.json() } else { findings.text() };
     let _ = console.result(&lines)?;
-    Ok(findings.exit())
+    Ok(findings.ends())
 }
 
 async fn look(args: &cli::Doctor, loaded: &Loaded, findings: &mut Vec<Finding>) {

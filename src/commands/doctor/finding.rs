@@ -33,7 +33,7 @@ impl Weight {
     }
 
     /// How the command ends where nothing weighs more.
-    pub fn exit(self) -> Exit {
+    pub fn ends(self) -> Exit {
         match self {
             Self::Fine | Self::Skipped | Self::Warning => Exit::Ok,
             Self::Later => Exit::Later,
@@ -94,8 +94,8 @@ struct FindingJson<'a> {
 
 impl Findings {
     /// How the command ends: what can't be used beats what a person must do, and that beats what passes by itself.
-    pub fn exit(&self) -> Exit {
-        self.0.iter().map(|finding| finding.weight).max().unwrap_or(Weight::Fine).exit()
+    pub fn ends(&self) -> Exit {
+        self.0.iter().map(|finding| finding.weight).max().unwrap_or(Weight::Fine).ends()
     }
 
     /// For scripts.
@@ -106,7 +106,7 @@ impl Findings {
             FindingJson { check, state, message: &finding.message, cure: finding.cure.as_deref() }
         });
         let mut lines = Lines::new();
-        lines.json(&Json { schema: 1, exit: self.exit() as u8, checks: checks.collect() });
+        lines.json(&Json { schema: 1, exit: self.ends() as u8, checks: checks.collect() });
         lines
     }
 
