@@ -116,6 +116,10 @@ pub enum Command {
     Init(Init),
     /// Show the configuration that holds, and where each value comes from
     Config(Config),
+    /// Look at everything that hubsync needs: key, hub, clock, folder, state; and say how to mend what is wrong
+    Doctor(Doctor),
+    /// A systemd unit made from this configuration
+    Service(Service),
     /// A stand-in hub on this machine, for trying things where nothing can be lost
     Sandbox(crate::sandbox::Options),
 }
@@ -264,6 +268,81 @@ pub struct Config {
     pub json: bool,
 }
 
+/// Arguments of `hubsync doctor`.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(after_help = "\
+It sends one request, which reads and counts. Nothing is changed.
+
+Exit codes: 0 all is well, 1 a person must act, 2 configuration, key, root or state can't be used, 75 come back later.")]
+pub struct Doctor {
+    /// Report as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Leave the network alone: the hub is not looked for, the key not tried
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Arguments of `hubsync service`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hubsync service show               what the unit would say
+  hubsync service install            write it, enable it and start it
+  sudo hubsync service install --config /etc/hubsync/hubsync.yaml --run-as docs")]
+pub struct Service {
+    /// For this user's systemd; the default, but for root
+    #[arg(long, global = true, conflicts_with = "system")]
+    pub user: bool,
+
+    /// For the system's
+    #[arg(long, global = true)]
+    pub system: bool,
+
+    /// The name of the unit, for more than one configuration
+    #[arg(long, global = true, default_value = "hubsync", value_parser = plain_name)]
+    pub name: String,
+
+    /// The user that the system's unit runs as; default: hubsync
+    #[arg(long, global = true, value_name = "USER", value_parser = plain_name)]
+    pub run_as: Option<String>,
+
+    /// What is to be done.
+    #[command(subcommand)]
+    pub action: ServiceAction,
+}
+
+/// What is done with a unit.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ServiceAction {
+    /// Print it
+    Show,
+    /// Write it, enable it and start it
+    Install(UnitFile),
+    /// Stop it and remove it; configuration and state stay
+    Uninstall(UnitFile),
+}
+
+/// Where a unit's file lies, and whose it may be.
+#[derive(Clone, Debug, Args)]
+pub struct UnitFile {
+    /// Also where the file was not made by this command, or from another configuration
+    #[arg(long)]
+    pub force: bool,
+
+    /// This folder of units, of a system that is being built; no systemd is spoken to
+    #[arg(long, value_name = "FOLDER")]
+    pub into: Option<PathBuf>,
+}
+
+/// The name of a unit or of a user: nothing that systemd or a path could read otherwise.
+fn plain_name(text: &str) -> Result<String, String> {
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    if plain && starts { Ok(text.to_owned()) } else { Err("write letters, digits, - and _".to_owned()) }
+}
+
 impl Cli {
     /// What was typed.
     ///
@@ -332,7 +411,7 @@ mod tests {
 
     #[test]
     fn commands_of_the_contract_that_are_not_there_yet_are_unknown_with_code_2() {
-        for name in ["resolve", "pull", "diff", "service", "completions"] {
+        for name in ["resolve", "pull", "diff", "completions"] {
             let error = typed(&format!("hubsync {name}")).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (ErrorKind::InvalidSubcommand, 2), "{name}");
         }

@@ -123,6 +123,11 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
             Ok(loaded) => commands::pause::resume(&loaded.config, console).await,
             Err(exit) => exit,
         },
+        Command::Service(args) => commands::service::run(args, config::load(&overrides, &env, &here), &env, console),
+        Command::Doctor(args) => {
+            log(LogFormat::Pretty, Level::ERROR);
+            commands::doctor::run(args, config::load(&overrides, &env, &here), console).await
+        }
         Command::Run => match loaded() {
             Ok(loaded) => {
                 log(loaded.config.log_format, Level::INFO);

@@ -11,6 +11,7 @@
 pub mod check;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod init;
 pub mod opening;
 pub mod ordering;
@@ -18,6 +19,7 @@ pub mod pause;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod service;
 pub mod since;
 pub mod status;
 pub mod sync;

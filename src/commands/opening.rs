@@ -27,7 +27,7 @@ use crate::reconcile::page_record::PageRecord;
 use crate::state::backups::Backups;
 use crate::state::error::StateError;
 use crate::state::lock::Lock;
-use crate::state::store::{Store, Was};
+use crate::state::store::{Store, Told, Was};
 use crate::state::usage::{HubKey, Ledger};
 
 /// How long nothing is sent after a damaged state was moved aside, in milliseconds: a write of the last run may still be on
@@ -55,6 +55,8 @@ pub struct Opened {
     pub hub: HubKey,
     /// How long nothing is sent, in milliseconds.
     pub hold_ms: u64,
+    /// Which problems a person was told of.
+    pub told: Told,
 }
 
 /// Why something can't be opened: the words for a person, cause and cure.
@@ -169,7 +171,7 @@ fn open_at(state: &Path, config: &Config, console: &Console, root: RootLock) -> 
     let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
     let kept = Kept { store, backups: Backups::of_state(&config.state), ledger };
     let pause = loaded.pause;
-    Ok(Opened { clock, lock, kept, memory, pause, folder, sender, hub, hold_ms })
+    Ok(Opened { clock, lock, kept, memory, pause, folder, sender, hub, hold_ms, told: loaded.told })
 }
 
 /// Tells of a state that was damaged.

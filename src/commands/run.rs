@@ -10,6 +10,7 @@ use crate::commands::report;
 use crate::config::Loaded;
 use crate::daemon::control::Control;
 use crate::daemon::event_loop::{self, Beside, Guard, Telling, Tree};
+use crate::daemon::herald::Herald;
 use crate::daemon::orders::Orders;
 use crate::daemon::reload::{Reload, Source};
 use crate::daemon::settings;
@@ -47,8 +48,14 @@ pub async fn run(loaded: Loaded, source: Source, console: &Console) -> io::Resul
 ///
 /// # Errors
 /// Where the system gives us no thread.
-pub async fn keep(reload: Reload, opened: Opened, mut signals: Signals, telling: &mut impl Telling) -> io::Result<()> {
+pub async fn keep(
+    reload: Reload,
+    mut opened: Opened,
+    mut signals: Signals,
+    telling: &mut impl Telling,
+) -> io::Result<()> {
     let (config, pause) = (reload.config(), opened.pause);
+    let mut herald = Herald::new(config, std::mem::take(&mut opened.told));
     let (mut driver, folder, lock) = opened.drive(config, Mode::Daemon, Vec::new())?;
     let (tell_rounds, rounds) = channel(ROUNDS);
     let (commands, orders) = channel(COMMANDS);
@@ -61,7 +68,7 @@ pub async fn keep(reload: Reload, opened: Opened, mut signals: Signals, telling:
     tokio::spawn(settle::run(settings::watch(config), folder, tell_rounds, orders));
     let guard = Guard { lock, root: config.root.clone() };
     let beside = Beside { orders: Orders::new(control, pause), reload, report: report::of_order };
-    event_loop::run(&mut driver, Tree::new(rounds, commands), guard, &mut signals, beside, telling).await;
+    event_loop::run(&mut driver, Tree::new(rounds, commands), guard, &mut signals, beside, telling, &mut herald).await;
     driver.finish();
     Ok(())
 }

@@ -7,14 +7,13 @@ use std::fmt;
 use std::io::Read;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::duration;
 use super::yaml::Position;
+use super::{child, duration};
 use crate::page::Digest;
 
 /// The environment variable that may hold the key. It is kept from every child process.
@@ -208,11 +207,12 @@ fn read_file(path: &Path) -> Result<String, KeyError> {
 
 /// Runs the command without a shell and takes what it prints. Its error output is dropped: it may hold a secret.
 fn read_command(words: &[String], folder: &Path, patience: Duration) -> Result<String, KeyError> {
-    let Some((program, arguments)) = words.split_first() else { return Err(KeyError::NoSource) };
-    let failed = |why: String| KeyError::Command { program: program.clone(), why };
+    let Some(mut command) = child::of_key(words, folder) else { return Err(KeyError::NoSource) };
+    let failed = |why: String| KeyError::Command { program: words.first().cloned().unwrap_or_default(), why };
     let deadline = Instant::now() + patience;
-    let mut child =
-        command(program, arguments, folder).spawn().map_err(|error| failed(format!("can't be started: {error}")))?;
+    // No terminal to ask on.
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|error| failed(format!("can't be started: {error}")))?;
     let printed = match gather(&mut child, patience) {
         Some(printed) => wait_until(&mut child, deadline).map(|status| (printed, status)),
         None => None,
@@ -225,19 +225,6 @@ fn read_command(words: &[String], folder: &Path, patience: Duration) -> Result<S
         Some((_, status)) if !status.success() => Err(failed(format!("failed ({status})"))),
         Some((bytes, _)) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
     }
-}
-
-/// The command as it is started: no terminal to ask on, no key of ours to pass on, and a group of its own to be ended by.
-fn command(program: &str, arguments: &[String], folder: &Path) -> Command {
-    let mut command = Command::new(program_path(program, folder));
-    command.args(arguments).current_dir(folder).env_remove(VARIABLE).process_group(0);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command
-}
-
-/// A program with a slash in its name is seen from the configuration's folder, any other is looked up in `PATH`.
-fn program_path(program: &str, folder: &Path) -> PathBuf {
-    if program.contains('/') { folder.join(program) } else { PathBuf::from(program) }
 }
 
 /// What the child prints until it closes its output; `None` if that takes too long.
@@ -265,9 +252,7 @@ fn wait_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
 
 /// Ends the child with all that it started, and waits for it.
 fn end(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        let _already_gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
+    child::end_group(child.id());
     let _already_gone = child.kill();
     let _no_child = child.wait();
 }

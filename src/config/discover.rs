@@ -86,10 +86,20 @@ pub(super) fn state_folder(env: &Environment) -> Option<PathBuf> {
     systemd.filter(|path| path.is_absolute()).or_else(|| user_folder(env, "XDG_STATE_HOME", ".local/state"))
 }
 
-/// hubsync's folder in one of the user's base folders; one that is relative is ignored, as the XDG specification asks.
+/// hubsync's folder in one of the user's base folders.
 fn user_folder(env: &Environment, variable: &str, beneath_home: &str) -> Option<PathBuf> {
+    base_folder(env, variable, beneath_home).map(|folder| folder.join("hubsync"))
+}
+
+/// One of the user's base folders; one that is relative is ignored, as the XDG specification asks.
+fn base_folder(env: &Environment, variable: &str, beneath_home: &str) -> Option<PathBuf> {
     let set = environment::get(env, variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    set.or_else(|| home(env).map(|home| home.join(beneath_home))).map(|folder| folder.join("hubsync"))
+    set.or_else(|| home(env).map(|home| home.join(beneath_home)))
+}
+
+/// The folder of all programs' configuration, of this user.
+pub fn config_home(env: &Environment) -> Option<PathBuf> {
+    base_folder(env, "XDG_CONFIG_HOME", ".config")
 }
 
 /// The user's home folder.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::page::Status;
 use crate::policy::{ConflictCheck, Create, OnDelete, OnDifference, Policy, Rules, TitleHeading};
 
+pub mod child;
 pub mod credential;
 mod discover;
 pub mod duration;
@@ -30,7 +31,7 @@ mod value;
 mod yaml;
 
 pub use credential::{ApiKey, KeyError, KeySource};
-pub use discover::{FILE_NAME, current_folder};
+pub use discover::{FILE_NAME, config_home, current_folder};
 pub use environment::{Environment, of_process as environment_of_process, variable_of};
 pub use hub_url::HubUrl;
 pub use origin::{ConfigError, Origin};
@@ -210,11 +211,6 @@ impl Config {
             ),
             (self.page_url.is_some(), "links.page_url", "this version can't rewrite links yet; set it to null"),
             (self.asset_url.is_some(), "links.asset_url", "this version can't rewrite links yet; set it to null"),
-            (
-                self.on_problem.is_some(),
-                "on_problem",
-                "this version can't run a command on problems yet; set it to null",
-            ),
             (self.listen.is_some(), "dashboard.listen", "this version has no dashboard yet; set it to null"),
         ];
         rules.into_iter().filter(|(set, ..)| *set).map(|(_, key, sentence)| (key, sentence)).collect()

@@ -231,7 +231,6 @@ fn what_this_version_cannot_do_is_refused_by_name() {
         ("publish.notice", "publish:\n  notice: \"_{path}_\"\n"),
         ("links.page_url", "links:\n  page_url: \"https://x/{page_id}\"\n"),
         ("links.asset_url", "links:\n  asset_url: \"https://x/{path}\"\n"),
-        ("on_problem", "on_problem: [\"true\"]\n"),
         ("dashboard.listen", "dashboard:\n  listen: \"127.0.0.1:7171\"\n"),
     ] {
         let errors = Place::with(yaml).errors();

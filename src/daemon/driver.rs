@@ -15,8 +15,8 @@ use crate::engine::{Effect, Engine, Id, Input};
 use crate::local::cache::CacheEntry;
 use crate::local::folder::Round;
 use crate::pace::quota::{Limits, NotUntil};
-use crate::page::{DocPath, Now};
-use crate::state::store::{Daemon, FileEntry};
+use crate::page::{DocPath, Now, Wall};
+use crate::state::store::{Daemon, FileEntry, Told};
 use crate::state::usage::HubKey;
 
 /// What came of an effect.
@@ -55,6 +55,7 @@ pub struct Driver {
     under_way: usize,
     reread: Vec<DocPath>,
     done: Vec<LogEntry>,
+    served: Option<Wall>,
 }
 
 impl Driver {
@@ -74,6 +75,7 @@ impl Driver {
             under_way: 0,
             reread: Vec::new(),
             done: Vec::new(),
+            served: None,
         })
     }
 
@@ -154,6 +156,7 @@ impl Driver {
             Event::Answered(id, answer) => {
                 self.under_way = self.under_way.saturating_sub(1);
                 self.keeper.settle(id, spent(&answer));
+                self.served = if is_served(&answer) { Some(answer.ended.wall) } else { self.served };
                 if answer.body == AnswerBody::Unauthorized(KeySource::Renewed) {
                     self.follow_key();
                 }
@@ -201,6 +204,16 @@ impl Driver {
         self.keeper.daemon(daemon);
     }
 
+    /// Remembers which problems a person was told of.
+    pub fn told(&self, told: Told) {
+        self.keeper.told(told);
+    }
+
+    /// When the hub last gave what it was asked for, in this run.
+    pub fn served(&self) -> Option<Wall> {
+        self.served
+    }
+
     /// Files that are not what was decided on: they are to be looked at again.
     pub fn take_reread(&mut self) -> Vec<DocPath> {
         std::mem::take(&mut self.reread)
@@ -226,6 +239,12 @@ impl Driver {
         self.keeper.finish();
         self.engine
     }
+}
+
+/// Whether the hub gave what it was asked for.
+fn is_served(answer: &Answer) -> bool {
+    use AnswerBody::{Folders, Page, Rows, Skills, Sources};
+    matches!(answer.body, Page(_) | Rows(_) | Folders(_) | Skills(_) | Sources(_))
 }
 
 /// What an answer means for its slot of the budget.

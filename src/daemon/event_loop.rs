@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::Instant;
 
 use crate::daemon::driver::Driver;
+use crate::daemon::herald::Herald;
 use crate::daemon::one_shot::wind_up;
 use crate::daemon::orders::{Answered, Orders, Reporting};
 use crate::daemon::reload::{Reload, Taken, Why};
@@ -129,6 +130,7 @@ pub async fn run(
     signals: &mut Signals,
     beside: Beside,
     telling: &mut impl Telling,
+    herald: &mut Herald,
 ) -> Stop {
     let Beside { mut orders, mut reload, report } = beside;
     let mut told = Told::new(driver.now().wall);
@@ -137,7 +139,8 @@ pub async fn run(
     let stop = loop {
         driver.step();
         look_again(driver, &mut tree).await;
-        told.tell(driver, telling, &orders);
+        told.tell(driver, telling, herald, &orders);
+        herald.look(driver);
         orders.attend(driver, &mut tree, reload.config(), report);
         driver.step();
         told.tell_systemd(driver);
@@ -168,6 +171,7 @@ pub async fn run(
                 }
                 told.announce(driver, reload.note());
             }
+            () = herald.wait() => {}
             () = tokio::time::sleep_until(wake) => driver.handle(Input::Tick),
             stop = signals.stop() => match stop {
                 Stop::Hangup => {
@@ -187,7 +191,8 @@ pub async fn run(
     tracing::info!("stopping");
     told.service.stopping();
     wind_up(driver).await;
-    told.tell(driver, telling, &orders);
+    told.tell(driver, telling, herald, &orders);
+    herald.finish(driver).await;
     driver.announce(None);
     stop
 }
@@ -316,7 +321,7 @@ impl Told {
         }
     }
 
-    fn tell(&mut self, driver: &mut Driver, telling: &mut impl Telling, orders: &Orders) {
+    fn tell(&mut self, driver: &mut Driver, telling: &mut impl Telling, herald: &mut Herald, orders: &Orders) {
         let now = driver.now();
         for entry in driver.take_done() {
             telling.done(&entry);
@@ -324,6 +329,7 @@ impl Told {
         }
         for page in driver.engine().take_news(now) {
             telling.stands(&page);
+            herald.stands(&page);
         }
         let hub = driver.engine().hub_health(now);
         if (hub.state, &hub.reason) != (self.hub.state, &self.hub.reason) {

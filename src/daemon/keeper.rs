@@ -15,7 +15,7 @@ use crate::engine::change::{Change, PersonPause};
 use crate::pace::quota::{Lane, Limits};
 use crate::page::{DocPath, Wall};
 use crate::state::backups::Backups;
-use crate::state::store::{Daemon, FileEntry, Store};
+use crate::state::store::{Daemon, FileEntry, Store, Told};
 use crate::state::usage::{HubKey, Ledger, Slot};
 
 /// What is kept, open.
@@ -49,6 +49,7 @@ enum Order {
     Pause(Option<PersonPause>, oneshot::Sender<Result<(), String>>),
     Hub(HubKey),
     Limits(Limits, i64),
+    Told(Told),
 }
 
 /// A handle to the thread. Dropped, the thread ends when it has carried out what it was given.
@@ -109,6 +110,11 @@ impl Keeper {
         self.order(Order::Limits(limits, timeout));
     }
 
+    /// Remembers which problems a person was told of.
+    pub fn told(&self, told: Told) {
+        self.order(Order::Told(told));
+    }
+
     /// Waits until everything that was ordered is done.
     pub fn finish(mut self) {
         self.orders = None;
@@ -156,6 +162,11 @@ impl Work {
                 Order::Files(put, gone) => {
                     if let Err(error) = self.kept.store.put_files(&put, &gone) {
                         tracing::warn!(%error, "what was seen of files could not be stored; they are read again next time");
+                    }
+                }
+                Order::Told(told) => {
+                    if let Err(error) = self.kept.store.set_told(&told) {
+                        tracing::warn!(%error, "which problems were told can't be stored; after a restart they are told again");
                     }
                 }
                 Order::Daemon(daemon) => {

@@ -25,7 +25,7 @@ use super::response::{self, Headers};
 use super::veil::Veil;
 use crate::document::MAX_BYTES;
 use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
-use crate::page::Now;
+use crate::page::{Now, Wall};
 
 /// A page is read up to so many bytes, unpacked; a longer one can't be one that we keep. The longest that we can have made
 /// ourselves has a live text and a draft of [`MAX_BYTES`] each, and JSON may write each of their bytes as six (`\u003c`:
@@ -104,6 +104,15 @@ pub enum WorkspaceError {
         "what answers at hub.url does not look like the hub ({0}): check hub.url, and whether a proxy is in between"
     )]
     NotTheHub(String),
+}
+
+/// What came of asking whose key it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introduction {
+    /// The key's workspace, or one of the bodies that tell of something that went wrong.
+    pub said: Result<Workspace, AnswerBody>,
+    /// The hub's clock, where an answer came.
+    pub date: Option<Wall>,
 }
 
 /// A connection to one hub; cheap to clone.
@@ -201,22 +210,25 @@ impl Client {
 
     /// Asks whose key it is: the cheapest way to test one. One request of the budget.
     pub async fn workspace(&self, key: &str) -> Result<Workspace, WorkspaceError> {
+        self.introduce(key).await.said.map_err(WorkspaceError::from)
+    }
+
+    /// The same, for whoever wants to know more exactly what came of it.
+    pub async fn introduce(&self, key: &str) -> Introduction {
         let call = Call { method: Method::Get, path: "/workspace".to_owned(), query: Vec::new(), body: None };
         let found = self.exchange(key, &call, LIST_CAP).await;
-        let read = found.and_then(|raw| response::read_workspace(raw.status, &raw.headers, &raw.body));
+        let date = found.as_ref().ok().and_then(|raw| raw.headers.date.as_deref()).and_then(response::http_date);
+        let mut said = found.and_then(|raw| response::read_workspace(raw.status, &raw.headers, &raw.body));
         let veil = Veil::of(key);
-        match read {
-            Ok(mut workspace) => {
+        match &mut said {
+            Ok(workspace) => {
                 for text in [&mut workspace.id, &mut workspace.name, &mut workspace.url_slug] {
                     veil.over(text);
                 }
-                Ok(workspace)
             }
-            Err(mut body) => {
-                veil.over_answer(&mut body);
-                Err(body.into())
-            }
+            Err(body) => veil.over_answer(body),
         }
+        Introduction { said, date }
     }
 
     /// One request on the wire; a success is read up to `cap` bytes. The error is what the failure means.

@@ -292,6 +292,16 @@ impl Watch {
     }
 }
 
+/// How many folders are watched for a root: each takes one of the system's watches.
+pub fn folders(root: &Path) -> usize {
+    let (mut count, mut folders) = (0, vec![root.to_path_buf()]);
+    while let Some(at) = folders.pop() {
+        count += 1;
+        folders.extend(within(&at));
+    }
+    count
+}
+
 /// Whether the system watches one folder at a time, and not whole trees.
 const FOLDER_BY_FOLDER: bool = cfg!(target_os = "linux");
 

@@ -81,6 +81,12 @@ fn open_sound(
         return Err(StateError::Io { path: path.to_owned(), source: io::Error::other("is not a file") });
     }
     private::narrow(path)?;
+    // A reader that came first made these as open as the file was.
+    for beside in ["-wal", "-shm"].map(|suffix| private::beside(path, suffix)) {
+        if beside.exists() {
+            private::narrow(&beside)?;
+        }
+    }
     let fail = |e| StateError::sqlite(path, e);
     // Asked through a connection that can't write, so that a newer file stays as it is, byte for byte.
     let was = identify(&reader(path)?).map_err(fail)?.judge(path, kind)?;
@@ -219,7 +225,8 @@ fn make(connection: &mut Connection, kind: &Kind) -> rusqlite::Result<()> {
     tx.commit()
 }
 
-fn quick_check(connection: &Connection, path: &Path) -> Result<(), StateError> {
+/// SQLite's own look at the file's structure.
+pub(super) fn quick_check(connection: &Connection, path: &Path) -> Result<(), StateError> {
     let answer: String =
         connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0)).map_err(|e| StateError::sqlite(path, e))?;
     if answer == "ok" { Ok(()) } else { Err(StateError::Damaged { path: path.to_owned(), what: answer }) }

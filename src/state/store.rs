@@ -4,6 +4,7 @@
 //! file that can't be trusted is moved aside when it is opened. One writer: whoever holds the [`Lock`](super::lock::Lock).
 //! Any number of readers beside it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -55,7 +56,12 @@ pub struct Loaded {
     pub daemon: Option<Daemon>,
     /// Whose budget was spent last, so that `status` can tell of it without reading the key.
     pub budget_of: Option<Digest>,
+    /// Which problems were told by `on_problem`, and when.
+    pub told: Told,
 }
+
+/// Which problems were told to a person and are not mended yet, by a name of each, and when.
+pub type Told = BTreeMap<String, Wall>;
 
 /// A daemon, as `status` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +100,14 @@ impl Store {
     /// nothing aside: a damaged one is an error.
     pub fn read_only(path: &Path) -> Result<Option<Self>, StateError> {
         Ok(database::open_read_only(path, &KIND)?.map(|db| Self { path: path.to_owned(), db }))
+    }
+
+    /// Looks through the whole state file without changing anything: how many pages it remembers; `None` where there is none.
+    pub fn examine(path: &Path) -> Result<Option<usize>, StateError> {
+        let Some(db) = database::open_read_only(path, &KIND)? else { return Ok(None) };
+        database::quick_check(&db, path)?;
+        verify(&db, path)?;
+        rows::pages(&db).map(|pages| Some(pages.len())).map_err(|fault| explain(path, fault))
     }
 
     /// Reads all but the files and the log, as of one moment.
@@ -146,6 +160,11 @@ impl Store {
         self.transact(TransactionBehavior::Immediate, |tx| rows::put_fact(tx, facts::BUDGET_OF, &hub))
     }
 
+    /// Says which problems a person was told of.
+    pub fn set_told(&mut self, told: &Told) -> Result<(), StateError> {
+        self.transact(TransactionBehavior::Immediate, |tx| rows::put_fact(tx, facts::TOLD, told))
+    }
+
     /// The last lines of the log, newest first.
     pub fn log(&mut self, limit: usize) -> Result<Vec<LogEntry>, StateError> {
         rows::log(&self.db, limit).map_err(|fault| explain(&self.path, fault))
@@ -173,6 +192,7 @@ fn load(db: &Connection) -> Result<Loaded, Fault> {
         pause: rows::fact::<Option<PersonPause>>(db, facts::PAUSE)?.flatten(),
         daemon: rows::fact::<Option<Daemon>>(db, facts::DAEMON)?.flatten(),
         budget_of: rows::fact(db, facts::BUDGET_OF)?,
+        told: rows::fact(db, facts::TOLD)?.unwrap_or_default(),
     })
 }
 

@@ -125,6 +125,16 @@ impl Ledger {
         Ok((mirror.usage(now), sent))
     }
 
+    /// Looks through the ledger without changing anything. Where there is none, it is sound.
+    pub fn examine(path: &Path) -> Result<(), StateError> {
+        if fs::metadata(path).is_ok_and(|found| found.len() == 0) {
+            return Err(StateError::Damaged { path: path.to_owned(), what: "it is empty".to_owned() });
+        }
+        let Some(db) = database::open_read_only(path, &KIND)? else { return Ok(()) };
+        database::quick_check(&db, path)?;
+        slots::verified(&db, path)
+    }
+
     /// What was found in the ledger's place when it was opened.
     pub fn was(&self) -> &Was {
         &self.was

@@ -16,10 +16,10 @@ use crate::state::ends_by_itself;
 const QUICK: &str = "watch:\n  debounce: 100ms\n";
 
 /// A small disk of its own, where we may mount one; unmounted when dropped, also by a test that fails.
-struct Disk(PathBuf);
+pub struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(folder: PathBuf) -> Option<Self> {
+    pub fn mount(folder: PathBuf) -> Option<Self> {
         fs::create_dir(&folder).unwrap();
         let options = ["-t", "tmpfs", "-o", "size=640k,mode=0700", "tmpfs"];
         let mounted = Command::new("mount").args(options).arg(&folder).output();
@@ -27,7 +27,7 @@ impl Disk {
     }
 
     /// The same files, read-only from now on, or writable again.
-    fn remount(&self, how: &str) {
+    pub fn remount(&self, how: &str) {
         let output = Command::new("mount").args(["-o", how]).arg(&self.0).output().unwrap();
         assert!(output.status.success(), "{output:?}");
     }

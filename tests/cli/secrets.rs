@@ -87,6 +87,8 @@ pub fn ways(name: &str) -> &'static [&'static [&'static str]] {
         "check" => &[&["check"], &["check", "--json"], &["check", "--format", "github"]],
         "init" => &[&["init"], &["init", "docs", "--config", "fresh.yaml"]],
         "config" => &[&["config"], &["config", "--json"]],
+        "doctor" => &[&["doctor"], &["doctor", "--json"]],
+        "service" => &[&["service", "show", "--user"], &["service", "install", "--into", "units"]],
         "help" => &[&["help"], &["help", "sync"]],
         new => panic!("`hubsync {new}` is new: say here how it is run, so that the key is looked for in what it says"),
     }

@@ -135,7 +135,7 @@ fn a_command_that_hangs_is_ended() {
 
 #[test]
 fn a_command_gets_neither_our_key_nor_a_terminal() {
-    let command = command("x", &[], Path::new("/"));
+    let command = child::of_key(&["x".to_owned()], Path::new("/")).unwrap();
     assert!(command.get_envs().any(|(name, value)| name == VARIABLE && value.is_none()));
     assert!(from_command("read line; echo \"nothing${line}\"").is_ok_and(|key| key.expose() == "nothing"));
 }

@@ -76,6 +76,21 @@ fn known_pages(store: &mut Store) -> Vec<String> {
 }
 
 #[test]
+fn what_a_reader_left_beside_an_open_file_becomes_private_with_it() {
+    let place = Place::new();
+    drop(place.open());
+    fs::set_permissions(place.path(), Permissions::from_mode(0o644)).unwrap();
+    let _reader = Store::read_only(&place.path()).unwrap().unwrap().load().unwrap();
+    let mode = |suffix: &str| {
+        let path = super::super::private::beside(&place.path(), suffix);
+        fs::metadata(path).map(|found| found.permissions().mode() & 0o777)
+    };
+    assert_eq!(mode("-wal").unwrap(), 0o644, "there is something to mend");
+    let _store = place.open();
+    assert_eq!(["", "-wal", "-shm"].map(|suffix| mode(suffix).unwrap()), [0o600; 3]);
+}
+
+#[test]
 fn what_was_committed_is_what_load_returns() {
     let place = Place::new();
     let marks = Marks { watermark: Some(Stamp(7)), listed_at: Some(AT) };
