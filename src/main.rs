@@ -84,14 +84,7 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
         }
         Command::Init(args) => {
             log(LogFormat::Pretty, Level::WARN);
-            let mut tell = |to, lines: &Lines| match to {
-                To::Result => console.result(lines).map(drop),
-                To::Remark => {
-                    console.remark(lines);
-                    Ok(())
-                }
-            };
-            commands::init::run(args, &overrides, &env, &here, &mut tell, test_key).await
+            commands::init::run(args, &overrides, &env, &here, &mut |to, lines| say(console, to, lines), test_key).await
         }
         Command::Check(args) => {
             log(LogFormat::Pretty, Level::WARN);
@@ -136,6 +129,16 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
             }
             Err(exit) => exit,
         },
+    }
+}
+
+fn say(console: &Console, to: To, lines: &Lines) -> io::Result<()> {
+    match to {
+        To::Result => console.result(lines).map(drop),
+        To::Remark => {
+            console.remark(lines);
+            Ok(())
+        }
     }
 }
 

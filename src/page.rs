@@ -2,15 +2,17 @@
 //!
 //! Pure values without behaviour beyond comparison. Every room may import this one; it imports nothing of the crate.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+mod texts;
 mod time;
 
+pub use texts::LastTexts;
 pub use time::{Mono, Now, Stamp, Wall};
 
 /// The id of a page in the hub: one to 64 of `[A-Za-z0-9_-]` (contract.md, Front matter).
@@ -459,46 +461,6 @@ impl Patch {
         }
         names.extend(ListKind::ALL.into_iter().filter(|k| self.lists.get(*k).is_some()).map(ListKind::api_field));
         names
-    }
-}
-
-/// The last texts a document had, newest last; at most [`LastTexts::KEPT`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastTexts(VecDeque<Had>);
-
-/// One text that a document had: with the title, where that was managed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Had {
-    title: Option<String>,
-    body: Digest,
-}
-
-impl LastTexts {
-    /// How many texts are remembered (contract.md, Which side wins).
-    pub const KEPT: usize = 20;
-
-    /// Remembers a text; the same text again only moves to the end. Answers whether anything changed.
-    pub fn note(&mut self, title: Option<&str>, body: Digest) -> bool {
-        let had = Had { title: title.map(str::to_owned), body };
-        if self.0.back() == Some(&had) {
-            return false;
-        }
-        self.0.retain(|other| *other != had);
-        self.0.push_back(had);
-        if self.0.len() > Self::KEPT {
-            self.0.pop_front();
-        }
-        true
-    }
-
-    /// Whether the document had another text than this.
-    pub fn others(&self, title: Option<&str>, body: Digest) -> bool {
-        self.0.iter().any(|had| had.body != body || had.title.as_deref() != title)
-    }
-
-    /// Whether the document had this text.
-    pub fn contains(&self, text: &Print) -> bool {
-        self.0.iter().any(|had| had.body == text.body.exact && had.title.as_ref().is_none_or(|t| *t == text.title))
     }
 }
 

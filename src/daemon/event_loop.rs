@@ -151,13 +151,8 @@ pub async fn run(
                 driver.take(event);
                 told.service.note();
             }
-            Some(mut round) = tree.rounds.recv() => {
-                told.watching(driver, &round);
-                told.checkout(&round);
-                told.found = Some(round.health.clone());
-                round.health = guard.judge(round.health);
-                let answered = Answered::by(&round);
-                driver.round(round);
+            Some(round) = tree.rounds.recv() => {
+                let answered = take_round(driver, &mut guard, &mut told, round);
                 orders.round(&answered, &mut tree);
                 told.service.note();
             }
@@ -195,6 +190,17 @@ pub async fn run(
     herald.finish(driver).await;
     driver.announce(None);
     stop
+}
+
+/// Takes in what was found in the folder; answers which orders it serves.
+fn take_round(driver: &mut Driver, guard: &mut Guard, told: &mut Told, mut round: Round) -> Answered {
+    told.watching(driver, &round);
+    told.checkout(&round);
+    told.found = Some(round.health.clone());
+    round.health = guard.judge(round.health);
+    let answered = Answered::by(&round);
+    driver.round(round);
+    answered
 }
 
 /// Another daemon that kept the root may have ended.
