@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::place::{Place, Running};
+use crate::place::{Place, Running, until};
 
 const QUICK: &str = "watch:\n  debounce: 100ms\n";
 
@@ -51,8 +51,8 @@ fn systemd_is_told_when_it_is_ready_how_things_stand_and_when_it_ends() {
     let daemon = started(&place);
     let told = systemd.until("READY=1");
     assert!(!told.iter().any(|line| line.starts_with("STOPPING")), "{told:?}");
-    let status = place.json(&["status", "--json"]);
-    assert_eq!(status["daemon"]["running"], true, "ready means that the first scan is planned");
+    // Written down at the same moment.
+    until("the first scan is planned", || place.json(&["status", "--json"])["daemon"]["running"] == true);
     systemd.until("STATUS=3 in step");
     place.write("p1.md", "---\npage_id: p1\nstatus: publishd\n---\nText.\n");
     systemd.until("STATUS=2 in step, 1 blocked");

@@ -253,7 +253,7 @@ fn a_daemon_of_another_version_is_named_with_its_cure() {
         }
     });
     for command in ["sync", "pause"] {
-        let ran = place.run(&[command]).ends(2);
+        let ran = Ran::to_the_end(place.command(&[command])).ends(2);
         assert!(ran.err.contains("is hubsync 7.0.0, which does not understand this hubsync"), "{ran:?}");
         assert!(ran.err.contains("restart the daemon, or use its version"), "{ran:?}");
     }
