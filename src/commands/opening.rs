@@ -139,13 +139,16 @@ fn open_at(state: &Path, config: &Config, console: &Console, root: RootLock) -> 
         lock.hold_root(&config.root)?;
     }
     let opened = Store::open(state)?;
-    let mut hold_ms = 0;
-    if let Was::MovedAside(_) = &opened.was {
-        hold_ms = DAMAGED_MS;
-    }
     warn_of(&opened.was, console);
     let mut store = opened.store;
+    let now = clock.now().wall;
+    if let Was::MovedAside(_) = &opened.was {
+        store.set_anew(now)?;
+    }
     let mut loaded = store.load()?;
+    // Also for the process after one that died while it waited.
+    let lately = loaded.anew.is_some_and(|anew| now.0.saturating_sub(anew.0).unsigned_abs() < DAMAGED_MS);
+    let hold_ms = if lately { DAMAGED_MS } else { 0 };
     let hub = hub_key(config, &key);
     if loaded.budget_of.is_some_and(|before| before != hub.0) {
         // What another hub or key did not find may be there with this one.

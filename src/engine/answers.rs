@@ -417,7 +417,7 @@ fn learn_echo(entry: &mut Entry, seen: &Seen) {
     let shown = seen.draft.as_ref().or(seen.live.as_ref());
     if let (true, Some(base), Some(shown)) = (untouched, &mut entry.record.base, shown)
         && let Some(ours) = &mut base.draft
-        && old.draft.as_ref() == Some(&ours.sent)
+        && old.draft.as_ref().is_some_and(|old| old.body.folded == ours.sent.body.folded)
         && *shown != ours.sent
     {
         ours.echoed = Some(shown.clone());

@@ -128,6 +128,11 @@ impl Folder {
         self.gate.detached_is(name);
     }
 
+    /// The folder that was looked at whole last, where that still counts.
+    pub fn scanned(&self) -> Option<RootId> {
+        self.scanned
+    }
+
     /// The root as it was given.
     pub fn root(&self) -> &Path {
         &self.root

@@ -276,7 +276,9 @@ impl Settler {
         })
         .await?;
         self.next_probe = Instant::now() + if id.is_some() && held.is_none() { TICK } else { RETRY };
-        if id != self.watched || held != self.held {
+        // Something may have lain over the root for a moment, just when it was looked at.
+        let looked = self.folder.as_ref().and_then(Folder::scanned);
+        if id != self.watched || held != self.held || (looked.is_some() && looked != id) {
             self.scan_due = true;
         }
         Some(())

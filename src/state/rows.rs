@@ -58,6 +58,8 @@ pub(super) mod facts {
     pub const PAUSE: &str = "pause";
     /// Whose budget was spent last.
     pub const BUDGET_OF: &str = "budget_of";
+    /// When this state took the place of one that was damaged.
+    pub const ANEW: &str = "anew";
     /// Which problems were told to a person.
     pub const TOLD: &str = "told";
 }

@@ -56,6 +56,8 @@ pub struct Loaded {
     pub daemon: Option<Daemon>,
     /// Whose budget was spent last, so that `status` can tell of it without reading the key.
     pub budget_of: Option<Digest>,
+    /// When this state took the place of one that was damaged: a write of then may still be on its way.
+    pub anew: Option<Wall>,
     /// Which problems were told by `on_problem`, and when.
     pub told: Told,
 }
@@ -160,6 +162,11 @@ impl Store {
         self.transact(TransactionBehavior::Immediate, |tx| rows::put_fact(tx, facts::BUDGET_OF, &hub))
     }
 
+    /// Says that this state took the place of one that was damaged.
+    pub fn set_anew(&mut self, now: Wall) -> Result<(), StateError> {
+        self.transact(TransactionBehavior::Immediate, |tx| rows::put_fact(tx, facts::ANEW, &now))
+    }
+
     /// Says which problems a person was told of.
     pub fn set_told(&mut self, told: &Told) -> Result<(), StateError> {
         self.transact(TransactionBehavior::Immediate, |tx| rows::put_fact(tx, facts::TOLD, told))
@@ -192,6 +199,7 @@ fn load(db: &Connection) -> Result<Loaded, Fault> {
         pause: rows::fact::<Option<PersonPause>>(db, facts::PAUSE)?.flatten(),
         daemon: rows::fact::<Option<Daemon>>(db, facts::DAEMON)?.flatten(),
         budget_of: rows::fact(db, facts::BUDGET_OF)?,
+        anew: rows::fact(db, facts::ANEW)?,
         told: rows::fact(db, facts::TOLD)?.unwrap_or_default(),
     })
 }

@@ -428,7 +428,7 @@ fn files_without_a_page_that_need_a_person_are_told_once() {
         until("something else happens", || place.content("p") == body);
     }
     daemon.signal(Signal::HUP);
-    until("it goes on", || log(&place).contains("SIGHUP"));
+    until("it goes on", || log(&place).contains("are read again"));
     assert_eq!((told("outside_root"), told("front_matter"), told("duplicate_page_id")), (1, 1, 2), "{}", log(&place));
     assert_eq!(told("plain.md"), 0);
     assert!(!log(&place).contains('\u{1b}'));

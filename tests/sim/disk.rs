@@ -43,6 +43,8 @@ pub struct Disk {
     pub backups: Vec<Backup>,
     pub log: Vec<LogEntry>,
     pub full: bool,
+    /// When a state that was lost was begun anew, by our wall clock.
+    pub anew: Option<i64>,
     /// Every change that was committed, where somebody wants to know.
     pub history: Option<Vec<Change>>,
 }

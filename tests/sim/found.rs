@@ -206,3 +206,18 @@ fn a_look_within_the_second_of_an_edit_is_made_again_before_a_write() {
     assert_eq!(w.draft_text("p1").as_deref(), Some("Y"), "somebody's draft of the same second is destroyed");
     assert_eq!(w.state("p1.md"), (State::Conflict, Some(Code::RemoteDraft)));
 }
+
+#[test]
+fn an_echo_that_was_not_seen_yet_is_not_guessed() {
+    let settings = Settings { normalise: Normalise::Markdown, ..Settings::default() };
+    let mut w = World::with(Mode::Daemon, Policy::default(), settings);
+    w.page("p1", "", hubsync::sandbox::Status::Draft);
+    w.save("p1.md", Doc::draft("p1", "* A"));
+    w.settle();
+    // Only white space: nothing is sent, and nothing looked at.
+    w.edit("p1.md", "* A  ");
+    w.settle();
+    w.edit("p1.md", "* B");
+    w.settle();
+    assert!(w.is_in_step("p1.md"), "our own draft is taken for somebody's: {:?}", w.report("p1.md"));
+}

@@ -206,10 +206,8 @@ impl Stage {
         self.w.crash();
         self.w.lose_the_state();
         self.w.watch.forgets();
-        // The process that moves a damaged state aside sends nothing for 5 s.
-        self.w.setting.hold_ms = 5_000;
+        self.w.disk.anew = Some(self.w.now().wall.0);
         self.w.begin();
-        self.w.setting.hold_ms = 0;
     }
 
     fn root(&mut self, is_there: bool) {
@@ -381,7 +379,7 @@ impl Stage {
         let path = self.path(page);
         if self.w.folder.contains_key(&path) {
             self.w.folder.remove(&path);
-            self.w.watch.gone(&id(page));
+            self.w.watch.removed(&id(page));
             self.noticed(&path, Noticed::Yes);
         }
     }
@@ -397,7 +395,7 @@ impl Stage {
                 Some((path, doc.as_ref().map_or(bytes, Doc::bytes), doc))
             }
         };
-        (0..PAGES).for_each(|page| self.w.watch.gone(&id(page)));
+        (0..PAGES).for_each(|page| self.w.watch.removed(&id(page)));
         let branch = tree.into_iter().enumerate().filter_map(other).collect();
         self.w.folder.check_out(self.w.now(), branch);
         self.noticed("p0.md", Noticed::Overflow);

@@ -148,6 +148,12 @@ impl Watch {
         self.refused.retain(|(page, _)| page.as_str() != id);
     }
 
+    /// What was published of it is forgotten as well; without checks it may be published again.
+    pub fn removed(&mut self, id: &str) {
+        self.gone(id);
+        self.published.remove(id);
+    }
+
     /// The state is lost: what was common ground is met anew, and others' white space with it (row B3).
     pub fn forgets(&mut self) {
         self.forgot = true;

@@ -498,12 +498,15 @@ impl World {
         self.watch.restarted();
         self.read_ledger();
         let memory = self.disk.load();
+        // The process that moves a damaged state aside sends nothing for 5 s, nor does one that follows it within them.
+        let lately = self.disk.anew.is_some_and(|anew| (self.now().wall.0 - anew).abs() < 5_000);
+        let setting = Setting { hold_ms: if lately { 5_000 } else { self.setting.hold_ms }, ..self.setting.clone() };
         let home = |path: &DocPath, missed: Option<Wall>| Home {
             path: path.clone(),
             presence: missed.map_or(Presence::There, Presence::Missed),
         };
         let known = memory.pages.iter().map(|(id, path, record)| (id.clone(), home(path, record.missed))).collect();
-        self.engine = Engine::new(self.policy.clone(), self.setting.clone(), memory);
+        self.engine = Engine::new(self.policy.clone(), setting, memory);
         self.folder.restart(known);
         self.rescan();
     }
