@@ -164,6 +164,7 @@ pub async fn run(
                 if reload.take(ended, driver, &mut tree).await == Taken::Read(Why::Asked) {
                     told.service.ready();
                 }
+                herald.follow(reload.config());
                 told.announce(driver, reload.note());
             }
             () = herald.wait() => {}

@@ -37,6 +37,8 @@ const HEARD: u64 = 2_000;
 #[derive(Debug)]
 pub struct Herald {
     teller: Option<Teller>,
+    /// What was told while there is no teller.
+    told: Told,
 }
 
 #[derive(Debug)]
@@ -70,7 +72,17 @@ impl Herald {
             next_look: Instant::now(),
             wake: None,
         };
-        Self { teller: config.on_problem.as_ref().map(teller) }
+        Self { teller: config.on_problem.as_ref().map(teller), told }
+    }
+
+    /// The configuration is another one: another command tells, or none does.
+    pub fn follow(&mut self, config: &Config) {
+        match (&mut self.teller, &config.on_problem) {
+            (Some(teller), Some(words)) => teller.words.clone_from(words),
+            (Some(teller), None) => *self = Self { told: teller.stored.clone(), teller: None },
+            (None, Some(_)) => *self = Self::new(config, self.told.clone()),
+            (None, None) => {}
+        }
     }
 
     /// A page came to stand otherwise: one that is well for less than the time between two looks was well all the same.

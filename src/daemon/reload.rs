@@ -18,6 +18,7 @@ use crate::daemon::sender::Means;
 use crate::daemon::settings;
 use crate::engine::Input;
 use crate::hub::client::Client;
+use crate::local::git::Gate;
 use crate::local::patterns::Patterns;
 use crate::local::settle::{Command, Settings};
 use crate::page::Digest;
@@ -191,9 +192,12 @@ impl Reload {
         driver.limits(settings::limits(config), settings::timeout(config));
         driver.follow_key();
         driver.handle(Input::Policy(config.policy()));
-        let folder = |of: &Config| (of.watch.clone(), of.include.clone(), of.exclude.clone(), of.policy().rules);
+        let folder = |of: &Config| {
+            (of.watch.clone(), of.include.clone(), of.exclude.clone(), of.branch.clone(), of.policy().rules)
+        };
         if folder(&old) != folder(config) {
-            let settings = Settings { options: settings::watch(config), patterns, rules };
+            let gate = Gate::of(config.branch.clone());
+            let settings = Settings { options: settings::watch(config), patterns, rules, gate };
             tree.tell(Command::Configure(Box::new(settings))).await;
         }
         note

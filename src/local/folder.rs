@@ -161,8 +161,8 @@ impl Folder {
     }
 
     /// Other documents, or other bodies of them, from now on (the configuration was reloaded): the next scan tells.
-    pub fn configure(&mut self, patterns: Patterns, rules: Rules) {
-        self.patterns = patterns;
+    pub fn configure(&mut self, patterns: Patterns, rules: Rules, gate: Gate) {
+        (self.patterns, self.gate) = (patterns, gate);
         self.index.set_rules(rules);
     }
 

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::config::Poll;
 use crate::engine::settled::{Checkout, Found, RootHealth, Settled};
 use crate::local::folder::{Folder, Round};
+use crate::local::git::Gate;
 use crate::local::index::Quiet;
 use crate::local::patterns::Patterns;
 use crate::local::root::{RootId, id_at};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub patterns: Patterns,
     /// How documents become bodies.
     pub rules: Rules,
+    /// Which branch of a checkout counts.
+    pub gate: Gate,
 }
 
 /// What the event loop asks of the task.
@@ -231,10 +234,10 @@ impl Settler {
             Command::Rescan => self.rescans += 1,
             Command::LookNow(paths) => return self.look_now(paths),
             Command::Configure(settings) => {
-                let Settings { options, patterns, rules } = *settings;
+                let Settings { options, patterns, rules, gate } = *settings;
                 self.debounce.set_times(options.debounce, options.max_delay);
                 self.options = options;
-                folder.configure(patterns, rules);
+                folder.configure(patterns, rules, gate);
             }
             Command::Known(page, path) => return folder.note_known(page, path),
             Command::Forget(page) => folder.forget(&page),

@@ -189,3 +189,22 @@ fn a_key_that_was_refused_spends_the_budget_of_its_successor() {
         place.json(&["status", "--json"])["budget"]["day"]["used"].as_u64() == Some(2)
     });
 }
+
+#[test]
+fn another_branch_and_another_command_for_problems_are_taken_up() {
+    let place = Place::with(&format!("{QUICK}git:\n  branch: release\n"));
+    place.same(2);
+    crate::git::init(&place.root());
+    let daemon = place.start(&["run"]);
+    until("the branch is not the right one", || log(&place).contains("release"));
+    let hear = "on_problem: [sh, -c, \"cat >> heard.json\"]\n";
+    place.config(&format!("{QUICK}{hear}git:\n  branch: main\n"));
+    assert!(reloaded(&place, &daemon).contains("are read again"));
+    until("the branch counts", || place.json(&["status", "--json"])["counts"]["in_step"] == 2);
+    place.doc("p0", "New.\n");
+    until("and is published from", || place.content("p0") == "New.\n");
+    place.write("p1.md", "---\npage_id: p1\nstatus: publshed\n---\nText.\n");
+    until("the command hears of it", || {
+        fs::read_to_string(place.path("heard.json")).is_ok_and(|heard| heard.contains("unknown_status"))
+    });
+}

@@ -20,7 +20,7 @@ use super::tally::Tally;
 /// The fixed set of CI.
 const FIXED: u64 = 10_000;
 /// So long the random set takes, in seconds.
-const SECONDS: u64 = 15;
+const SECONDS: u64 = 10;
 /// So many failures are enough to begin with.
 const ENOUGH: usize = 5;
 

@@ -196,7 +196,7 @@ async fn another_configuration_is_compared_by_at_once() {
     fs::write(task.at("A.md"), text("A")).unwrap();
     fs::write(task.at("B.md"), text("B")).unwrap();
     let patterns = Patterns::new(&["A.md".to_owned()], &[]).unwrap();
-    let settings = Settings { options: QUICK, patterns, rules: Policy::default().rules };
+    let settings = Settings { options: QUICK, patterns, rules: Policy::default().rules, gate: Gate::default() };
     task.commands.send(Command::Configure(Box::new(settings))).await.unwrap();
     task.until_published(&["A"]).await;
     fs::write(task.at("A.md"), text("A") + "More.\n").unwrap();
