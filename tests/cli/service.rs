@@ -78,7 +78,9 @@ fn the_unit_of_a_configuration_is_taken_by_systemd_and_exposes_little() {
             std::fs::write(&file, &text).unwrap();
             if let Some((words, exposure)) = judged(&file, scope) {
                 assert_eq!(words, "", "{text}");
-                assert!(exposure <= 1.5, "{exposure}: {text}");
+                // A unit that reads what lies in /tmp can't have a /tmp of its own (README, As a service).
+                let in_tmp = here.starts_with("/tmp") || here.starts_with("/var/tmp");
+                assert!(exposure <= if in_tmp { 1.8 } else { 1.5 }, "{exposure}: {text}");
             }
         }
     }
