@@ -13,7 +13,7 @@ use crate::document::Reading;
 use crate::engine::settled::{Checkout, Found, RootHealth, Settled};
 use crate::local::cache::CacheEntry;
 use crate::local::git::Gate;
-use crate::local::identity::{Home, Picture, Presence, Says, Standing, identify};
+use crate::local::identity::{Home, Picture, Presence, Says, Standing, confirm, health, identify, remember};
 use crate::local::index::{Clock, Index, Quiet, Survey};
 use crate::local::patterns::Patterns;
 use crate::local::root::{Root, RootId, RootMissing};
@@ -21,7 +21,6 @@ use crate::local::scan::{self, IGNORE_FILE, Scope, Walked};
 use crate::local::watch::Watching;
 use crate::page::{DocPath, PageId, Wall};
 use crate::policy::Rules;
-use crate::reason::Code;
 
 /// A page that the state knows, and where its file lay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,14 +178,7 @@ impl Folder {
 
     /// A person said that the root is the right one (`sync --confirm-root`): what is not in it is missed from now on.
     pub fn confirm_root(&mut self, now: Wall) {
-        let claimed = self.claimed();
-        let missed: Vec<PageId> =
-            self.known_there().filter(|known| !self.is_found(&claimed, known)).map(|(page, _)| page.clone()).collect();
-        for page in missed {
-            if let Some(home) = self.homes.get_mut(&page) {
-                home.presence = Presence::Missed(now);
-            }
-        }
+        confirm(&self.index.files, &mut self.homes, now);
     }
 
     /// Every file that was read, with what it said.
@@ -241,7 +233,7 @@ impl Folder {
 
     /// The round of what was read.
     fn told(&mut self, scope: &Scope, clock: Clock, remarks: Vec<String>) -> Round {
-        let health = self.health();
+        let health = health(&self.index.files, &self.homes);
         let settled = if health == RootHealth::Ok { self.tell(clock.now()) } else { Vec::new() };
         let (cache_put, cache_gone) = self.index.cache_changes();
         Round {
@@ -286,42 +278,9 @@ impl Folder {
     fn tell(&mut self, now: Wall) -> Vec<Settled> {
         let picture = identify(&self.index.files, &self.homes, now);
         let news = picture.since(&self.told, now);
-        for (page, (path, standing)) in &picture.pages {
-            let presence = match standing {
-                Standing::Gone(since) => Presence::Missed(*since),
-                // What can't be published makes no page known, and of two newcomers neither is the page's. (A restart would
-                // not know them either.)
-                Standing::Held(_) if !self.homes.contains_key(page) => continue,
-                Standing::Reads(reading) if !reading.is_document() && !self.homes.contains_key(page) => continue,
-                Standing::Held(reason) if reason.code == Code::DuplicatePageId => continue,
-                Standing::Held(_) | Standing::Reads(_) => Presence::There,
-            };
-            self.homes.insert(page.clone(), Home { path: path.clone(), presence });
-        }
+        remember(&mut self.homes, &picture);
         self.told = picture;
         news
-    }
-
-    /// Whether enough of the known documents are there, by path or by page. One document alone may well have been
-    /// deleted, unless the root has no document left at all.
-    fn health(&self) -> RootHealth {
-        let claimed = self.claimed();
-        let known = self.known_there().count();
-        let found = self.known_there().filter(|known| self.is_found(&claimed, known)).count();
-        let too_few = if known == 1 { self.index.files.is_empty() } else { found * 2 < known };
-        if too_few { RootHealth::Changed { known, found } } else { RootHealth::Ok }
-    }
-
-    fn known_there(&self) -> impl Iterator<Item = (&PageId, &Home)> {
-        self.homes.iter().filter(|(_, home)| home.presence == Presence::There)
-    }
-
-    fn claimed(&self) -> BTreeSet<&PageId> {
-        self.index.files.values().filter_map(|fact| fact.says.page()).collect()
-    }
-
-    fn is_found(&self, claimed: &BTreeSet<&PageId>, (page, home): &(&PageId, &Home)) -> bool {
-        self.index.files.contains_key(&home.path) || claimed.contains(page)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::document::Reading;
-use crate::engine::settled::{Found, Settled};
+use crate::engine::settled::{Found, RootHealth, Settled};
 use crate::local::scan::{Stat, Via};
 use crate::page::{DocPath, PageId, Wall};
 use crate::reason::{Code, Reason};
@@ -136,6 +136,51 @@ pub fn identify(files: &BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, Ho
         }
     }
     picture
+}
+
+/// Remembers where each page's file lies by what was told of it.
+pub fn remember(homes: &mut BTreeMap<PageId, Home>, picture: &Picture) {
+    for (page, (path, standing)) in &picture.pages {
+        let known = homes.contains_key(page);
+        let presence = match standing {
+            Standing::Gone(since) => Presence::Missed(*since),
+            // What can't be published makes no page known, and of two newcomers neither is the page's. (A restart would not
+            // know them either.)
+            Standing::Held(_) if !known => continue,
+            Standing::Reads(reading) if !reading.is_document() && !known => continue,
+            Standing::Held(reason) if reason.code == Code::DuplicatePageId => continue,
+            Standing::Held(_) | Standing::Reads(_) => Presence::There,
+        };
+        homes.insert(page.clone(), Home { path: path.clone(), presence });
+    }
+}
+
+/// Whether enough of the known documents are there, by path or by page. One document alone may well have been deleted,
+/// unless the root has no document left at all.
+pub fn health(files: &BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, Home>) -> RootHealth {
+    let known = homes.values().filter(|home| home.presence == Presence::There).count();
+    let found = known - lost(files, homes).len();
+    let too_few = if known == 1 { files.is_empty() } else { found * 2 < known };
+    if too_few { RootHealth::Changed { known, found } } else { RootHealth::Ok }
+}
+
+/// A person said that the root is the right one: what is not in it is missed from now on.
+pub fn confirm(files: &BTreeMap<DocPath, FileFact>, homes: &mut BTreeMap<PageId, Home>, now: Wall) {
+    for page in lost(files, homes) {
+        if let Some(home) = homes.get_mut(&page) {
+            home.presence = Presence::Missed(now);
+        }
+    }
+}
+
+/// Pages whose document was there and is found neither by path nor by page.
+fn lost(files: &BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, Home>) -> Vec<PageId> {
+    let claimed: BTreeSet<&PageId> = files.values().filter_map(|fact| fact.says.page()).collect();
+    let there = homes.iter().filter(|(_, home)| home.presence == Presence::There);
+    there
+        .filter(|(page, home)| !files.contains_key(&home.path) && !claimed.contains(page))
+        .map(|(page, _)| page.clone())
+        .collect()
 }
 
 /// Paths that only are another name of a file that is listed under a better one: the file itself before a link to it, then

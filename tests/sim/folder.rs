@@ -9,12 +9,11 @@ use std::sync::Arc;
 
 use hubsync::document;
 use hubsync::engine::settled::{RootHealth, Settled};
-use hubsync::local::identity::{FileFact, Home, Picture, Presence, Says, Standing, identify};
+use hubsync::local::identity::{self, FileFact, Home, Picture, Says, identify, remember};
 use hubsync::local::scan::Via;
 use hubsync::pace::debounce::{Debounce, Due};
 use hubsync::page::{Digest, DocPath, Mono, Named, Now, PageId, Status, Wall};
 use hubsync::policy::Rules;
-use hubsync::reason::Code;
 
 /// What a file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,7 +242,7 @@ impl Folder {
                 self.debounce.note(now.mono, path.clone());
             }
         }
-        match self.health() {
+        match identity::health(&self.facts, &self.homes) {
             RootHealth::Ok => (RootHealth::Ok, self.tell(now.wall)),
             other => (other, Vec::new()),
         }
@@ -252,39 +251,14 @@ impl Folder {
     fn tell(&mut self, now: Wall) -> Vec<Settled> {
         let picture = identify(&self.facts, &self.homes, now);
         let news = picture.since(&self.told, now);
-        for (page, (path, standing)) in &picture.pages {
-            let presence = match standing {
-                Standing::Gone(since) => Presence::Missed(*since),
-                Standing::Held(_) if !self.homes.contains_key(page) => continue,
-                Standing::Reads(reading) if !reading.is_document() && !self.homes.contains_key(page) => continue,
-                Standing::Held(reason) if reason.code == Code::DuplicatePageId => continue,
-                Standing::Held(_) | Standing::Reads(_) => Presence::There,
-            };
-            self.homes.insert(page.clone(), Home { path: path.clone(), presence });
-        }
+        remember(&mut self.homes, &picture);
         self.told = picture;
         news
     }
 
-    /// Fewer than half of the known documents found, by path or by page: another root (contract.md, Which side wins).
-    fn health(&self) -> RootHealth {
-        let claimed: BTreeSet<&PageId> = self.facts.values().filter_map(|fact| fact.says.page()).collect();
-        let there: Vec<_> = self.homes.iter().filter(|(_, home)| home.presence == Presence::There).collect();
-        let found = |(page, home): &&(&PageId, &Home)| self.facts.contains_key(&home.path) || claimed.contains(page);
-        let (known, found) = (there.len(), there.iter().filter(found).count());
-        let too_few = if known == 1 { self.facts.is_empty() } else { found * 2 < known };
-        if too_few { RootHealth::Changed { known, found } } else { RootHealth::Ok }
-    }
-
     /// A person says that this is the right root.
     pub fn confirm(&mut self, now: Wall) {
-        let claimed: BTreeSet<PageId> = self.facts.values().filter_map(|fact| fact.says.page()).cloned().collect();
-        let facts = &self.facts;
-        for (page, home) in &mut self.homes {
-            if !facts.contains_key(&home.path) && !claimed.contains(page) && home.presence == Presence::There {
-                home.presence = Presence::Missed(now);
-            }
-        }
+        identity::confirm(&self.facts, &mut self.homes, now);
     }
 
     /// Another process begins, which knows these pages.
