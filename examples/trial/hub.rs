@@ -11,7 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use hubsync::sandbox::{self, Faults, Hub, LogEntry, Model, Settings, SharedHub, State};
+use hubsync::sandbox::server::clock;
+use hubsync::sandbox::{self, Faults, Hub, LogEntry, Model, Settings, SharedHub, State, colleague};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -40,7 +41,7 @@ pub struct Place {
     server: Option<(oneshot::Sender<()>, JoinHandle<std::io::Result<()>>)>,
 }
 
-/// A `sync` that has ended.
+/// A command that has ended.
 pub struct Synced {
     /// Its exit code.
     pub code: i32,
@@ -95,13 +96,18 @@ impl Place {
 
     /// Writes the configuration.
     pub fn configure(&self, budget: Budget) -> Outcome<()> {
+        self.configure_with(budget, "")
+    }
+
+    /// Writes the configuration, with `more` sections at its end.
+    pub fn configure_with(&self, budget: Budget, more: &str) -> Outcome<()> {
         let limits = match budget {
             Budget::Real => "",
             Budget::Endless => "  requests_per_minute: 1000000\n  requests_per_day: 1000000\n",
         };
         let text = format!(
             "root: ./root\nstate: ./state/trial.db\nhub:\n  url: http://127.0.0.1:{}/rest/v1\n{limits}\
-             publish:\n  default_status: published\n  on_first_meeting: local\nwatch:\n  debounce: {}ms\n",
+             publish:\n  default_status: published\n  on_first_meeting: local\nwatch:\n  debounce: {}ms\n{more}",
             self.port,
             DEBOUNCE.as_millis()
         );
@@ -137,14 +143,41 @@ impl Place {
 
     /// `hubsync sync --json` to its end.
     pub fn sync(&self) -> Outcome<Synced> {
+        self.run(&["sync", "--json", "--no-progress", "--max-wait", "24h"])
+    }
+
+    /// A command that reports in JSON, to its end.
+    pub fn run(&self, arguments: &[&str]) -> Outcome<Synced> {
+        let name = arguments.join(" ");
         let began = Instant::now();
-        let output = self.command(&["sync", "--json", "--no-progress", "--max-wait", "24h"]).output()?;
+        let output = self.command(arguments).output()?;
         let took = began.elapsed();
         let said = String::from_utf8_lossy(&output.stderr);
-        let code = output.status.code().ok_or_else(|| format!("sync was ended by a signal: {said}"))?;
+        let code = output.status.code().ok_or_else(|| format!("`{name}` was ended by a signal: {said}"))?;
         let report = serde_json::from_slice(&output.stdout)
-            .map_err(|error| format!("sync exited {code} without a report ({error}): {said}"))?;
+            .map_err(|error| format!("`{name}` exited {code} without a report ({error}): {said}"))?;
         Ok(Synced { code, report, took })
+    }
+
+    /// A colleague does something in the hub, through the sandbox's endpoints.
+    pub fn colleague(&self, target: &str, body: &Value) -> Outcome<()> {
+        let request = sandbox::Request {
+            method: "POST".to_owned(),
+            target: format!("{}{target}", colleague::PREFIX),
+            content_type: Some("application/json".to_owned()),
+            body: body.to_string().into_bytes(),
+            ..sandbox::Request::default()
+        };
+        let response = colleague::answer(&mut self.hub(), clock(), &request);
+        match response.status {
+            200..=299 => Ok(()),
+            status => Err(format!("the hub answers {status} to {target}: {}", response.value()).into()),
+        }
+    }
+
+    /// Where replaced texts are kept.
+    pub fn backups(&self) -> PathBuf {
+        self.base.join("state/trial.db.backups")
     }
 
     /// `hubsync status --json`.

@@ -5,7 +5,7 @@
 //! For people, by hand (CONTRIBUTING.md, Long trials); the test suite doesn't run it.
 //!
 //! In reading order: [`hub`] the place of a trial · [`report`] what it prints · [`numbered`] documents that say which text
-//! they are · [`kills`] · [`faults`] · [`limits`] · [`tree`]
+//! they are · [`kills`] · [`faults`] · [`limits`] · [`sides`] · [`tree`]
 
 #![allow(
     clippy::disallowed_methods,
@@ -19,6 +19,7 @@ mod kills;
 mod limits;
 mod numbered;
 mod report;
+mod sides;
 mod tree;
 
 use std::error::Error;
@@ -62,6 +63,18 @@ enum Trial {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// A writer and a colleague at the same pages, and a person who settles: no text is lost, one command settles each
+    Sides {
+        /// Minutes
+        #[arg(default_value_t = 10)]
+        minutes: u64,
+        /// Pages
+        #[arg(default_value_t = 50)]
+        pages: usize,
+        /// Makes what happens repeatable, but for its moments
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// A hub that misbehaves in every way: each text arrives once, what it refuses is sent once
     Faults,
 }
@@ -71,6 +84,7 @@ fn main() -> ExitCode {
         Trial::Tree { folder } => tree::run(&folder),
         Trial::Limits { documents } => limits::run(documents),
         Trial::Kills { times, pages, seed } => kills::run(times, pages, seed),
+        Trial::Sides { minutes, pages, seed } => sides::run(minutes, pages, seed),
         Trial::Faults => faults::run(),
     };
     match done {

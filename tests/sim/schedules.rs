@@ -21,6 +21,8 @@ use super::tally::Tally;
 const FIXED: u64 = 10_000;
 /// So long the random set takes, in seconds.
 const SECONDS: u64 = 10;
+/// A long walk says how far it is each time it has come so much further.
+const SAY: u64 = 50_000;
 /// So many failures are enough to begin with.
 const ENOUGH: usize = 5;
 
@@ -119,6 +121,9 @@ fn walk(seeds: std::ops::Range<u64>, until: Option<Instant>) -> Tally {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds.end {
                 break;
+            }
+            if seed > seeds.start && (seed - seeds.start).is_multiple_of(SAY) {
+                println!("{} schedules", seed - seeds.start);
             }
             let (setup, ops) = draw(seed);
             match run(&setup, &ops) {
