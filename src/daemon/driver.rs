@@ -121,6 +121,10 @@ impl Driver {
                 Effect::Reread(path) => self.reread.push(path),
             }
         }
+        for decided in self.engine.take_trail() {
+            let path = decided.path.as_ref().map(DocPath::to_text);
+            tracing::trace!(page_id = decided.page.as_str(), path, rule = decided.rule, "decided");
+        }
     }
 
     fn send(&mut self, id: Id, request: Request) {

@@ -26,6 +26,7 @@ pub mod request;
 pub mod settled;
 mod spend;
 mod summary;
+mod trail;
 mod unsaved;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -52,6 +53,7 @@ pub use entry::{Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
 pub use publish_now::{OrderId, PublishNow};
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};
+pub use trail::Decided;
 
 /// Names one effect, so that its answer finds home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -187,6 +189,7 @@ pub struct Engine {
     loose_news: BTreeSet<DocPath>,
     looked: BTreeSet<PageId>,
     missing: BTreeSet<PageId>,
+    trail: trail::Trail,
     /// The wall clock less the monotonic one, in milliseconds, when last told; `None`: never told.
     offset: Option<i64>,
 }
@@ -255,6 +258,7 @@ impl Engine {
             loose_news: BTreeSet::new(),
             looked: BTreeSet::new(),
             missing: BTreeSet::new(),
+            trail: trail::Trail::default(),
             offset: None,
         }
     }

@@ -52,6 +52,7 @@ impl Engine {
                 }
                 return;
             };
+            self.trail.note(id, decision.rule);
             if self.carry_out(now, id, decision) == Progress::AtRest {
                 return;
             }

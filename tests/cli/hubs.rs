@@ -60,7 +60,8 @@ fn a_refused_page_is_blocked_and_sent_once_until_its_document_changes() {
     assert!(report["pages"][0]["reason"]["message"].as_str().unwrap().contains("poison \u{9b}31m"));
     assert_eq!(patches(), 1);
     place.run(&["sync"]).ends(1);
-    place.run(&["sync"]).ends(1);
+    let ran = place.run(&["sync", "-vvv"]).ends(1);
+    assert!(ran.err.contains("rule=\"D11\""), "the log names the row: {ran:?}");
     assert_eq!(patches(), 0, "not sent again, also after a restart");
     place.doc("p0", "Another text.\n");
     place.run(&["sync"]).ends(1);

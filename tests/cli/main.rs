@@ -38,6 +38,7 @@ mod portals;
 mod private;
 mod reload;
 mod roots;
+mod rows;
 mod saves;
 mod secrets;
 mod service;
