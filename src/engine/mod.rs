@@ -275,7 +275,7 @@ impl Engine {
             Input::Answered(id, answer) => self.answered(now, id, answer),
             Input::Stored(id, result) => self.stored(now, id, result),
             Input::Policy(policy) => self.new_policy(policy),
-            Input::KeyRenewed => self.key_renewed(),
+            Input::KeyRenewed => self.key_renewed(now),
             Input::Paused(pause) => self.gates.pause_by_person(now, pause),
             Input::PublishNow(id, order) => self.publish_now(now, id, order),
             Input::OrderEnded(id) => self.order_ended(id),

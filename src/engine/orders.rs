@@ -122,13 +122,15 @@ impl Engine {
     }
 
     /// Another key: what shut us by the old one is open, what it did not find may be there, and its budget is another.
-    pub(super) fn key_renewed(&mut self) {
+    pub(super) fn key_renewed(&mut self, now: Now) {
         for why in [ShutWhy::Unauthorized, ShutWhy::Forbidden, ShutWhy::MostlyAbsent] {
             self.gates.reopen(why);
         }
         self.gates.ask_again();
-        for entry in self.entries.values_mut() {
-            entry.record.absent = None;
+        for (id, entry) in &mut self.entries {
+            if entry.record.absent.take().is_some() {
+                self.unsaved.page(now.mono, id);
+            }
         }
         self.make_all_due();
     }

@@ -96,11 +96,12 @@ pub fn adopt(desired: &Desired, base: &mut Base, hub: &Seen, fields: &Fields) {
 fn adopt_text(desired: &Desired, base: &mut Base, hub: &Seen) {
     let Some(text) = compared(desired.status, hub) else { return };
     let sent = Print { title: desired.title.clone().unwrap_or_else(|| text.title.clone()), body: desired.body };
+    let drafted = desired.status == Status::Draft && hub.draft.is_some();
     // A draft that was written and not looked at since is known as it was sent: that is not what the hub made of it.
     let unechoed = |ours: &Known| ours.echoed.is_none() && ours.sent == *text;
-    let shown = if base.draft.as_ref().is_some_and(unechoed) { None } else { Some(text.clone()) };
-    let known = Some(Known::new(sent, shown));
-    if desired.status == Status::Draft && hub.draft.is_some() {
+    let unseen = drafted && base.draft.as_ref().is_some_and(unechoed);
+    let known = Some(Known::new(sent, (!unseen).then(|| text.clone())));
+    if drafted {
         base.draft = known;
     } else {
         base.live = known;

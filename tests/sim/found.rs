@@ -221,3 +221,41 @@ fn an_echo_that_was_not_seen_yet_is_not_guessed() {
     w.settle();
     assert!(w.is_in_step("p1.md"), "our own draft is taken for somebody's: {:?}", w.report("p1.md"));
 }
+
+#[test]
+fn what_another_key_may_find_is_forgotten_on_the_disk_too() {
+    let mut w = met("A");
+    w.edit("p1.md", "B");
+    w.settle();
+    w.colleague("p1", hubsync::sandbox::Act::Archive);
+    w.edit("p1.md", "C");
+    w.settle();
+    w.edit("p1.md", "B");
+    w.settle();
+    assert_eq!(w.state("p1.md"), (State::Blocked, Some(Code::PageNotFound)));
+    w.run(100_000);
+    w.handle(hubsync::engine::Input::KeyRenewed);
+    w.settle();
+    let before = w.state("p1.md");
+    w.restart(Mode::Daemon);
+    w.settle();
+    assert_eq!(w.state("p1.md"), before, "a restart sees it otherwise");
+}
+
+#[test]
+fn a_lost_draft_that_equals_the_live_text_but_for_white_space_is_in_step() {
+    let mut w = World::with(Mode::Daemon, Policy::default(), Settings::default());
+    w.live("p1", "A");
+    w.save("p1.md", Doc::draft("p1", "A"));
+    w.settle();
+    w.edit("p1.md", "B");
+    w.settle();
+    w.write_fates.push_back(Fate::AnswerLost);
+    w.edit("p1.md", "A");
+    while !w.write_fates.is_empty() {
+        w.run(100);
+    }
+    w.edit("p1.md", "A  \n");
+    w.settle();
+    assert!(w.is_in_step("p1.md"), "nobody else was there: {:?}", w.report("p1.md"));
+}

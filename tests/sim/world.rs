@@ -262,11 +262,19 @@ impl World {
         self.pump();
     }
 
+    /// The rows that answered go into the trace.
+    fn trail(&mut self) {
+        let rows = self.engine.take_trail().into_iter().map(|decided| format!("  {}: {}", decided.page, decided.rule));
+        self.trace.extend(rows);
+    }
+
     /// Takes the engine's effects in.
     pub fn pump(&mut self) {
         let now = self.now();
         for _ in 0..10_000 {
-            let Some(effect) = self.engine.poll(now) else { return };
+            let effect = self.engine.poll(now);
+            self.trail();
+            let Some(effect) = effect else { return };
             match effect {
                 Effect::Reserve(id, lane) => self.reserves.push_back((id, lane)),
                 Effect::Return(id) => self.give_back(id),
