@@ -11,6 +11,7 @@ mod office;
 mod saves;
 mod server;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use hubsync::sandbox::LogEntry;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use self::happenings::HAPPENINGS;
 use self::office::{CHECK, DRAFTS, Office, PAGES, PER_MINUTE, Written, shown, text};
 use crate::Outcome;
-use crate::hub::{busiest, by_method, by_status, is_about, writes};
+use crate::hub::{busiest, by_status, is_about, writes};
 use crate::numbered::{body, id, number};
 use crate::report::Report;
 
@@ -54,19 +55,22 @@ fn carry_out(minutes: u64, seed: u64) -> Outcome<Report> {
     for (what, times) in &office.happened {
         report.figure(what, times);
     }
-    let allowed = Allowed::of(&office, took);
+    let allowed = allowed(&office, took);
     let texts: usize = office.pages.iter().map(|page| page.rested).sum();
     report.figure("texts that came to rest", texts);
     report.figure("it took", format!("{:.1} min", took.as_secs_f64() / 60.0));
-    report.figure("requests", format!("{} ({}; {})", requests.len(), by_method(&requests), kinds(&requests)));
+    report.figure("requests", format!("{}: {}", requests.len(), Kinds::of(&requests)));
     report.figure("most in any 60 s", format!("{} of {PER_MINUTE}", busiest(&requests)));
     report.figure("answers", by_status(&requests));
-    report.figure("allowed", allowed.told());
+    report.figure("allowed", sum(&allowed));
+    for (why, kinds) in &allowed {
+        report.figure(format!("… {why}"), kinds);
+    }
     report.promise("every document is in step: by its file, by its page and by `status`", lost);
     let words = "only texts of the branch are published, whole, none twice, none after a newer one";
     report.promise(words, wrong(&office, &requests)?);
     report.promise("what happened was taken as it should be", std::mem::take(&mut office.broken));
-    report.promise("no request too many", allowed.exceeded(&requests));
+    report.promise("no request too many", too_many(&requests, sum(&allowed)));
     report.equal("no 429", &requests.iter().filter(|entry| entry.status == 429).count(), &0);
     report.equal("a sync after it ends with 0", &last.status.code(), &Some(0));
     report.equal("… and writes nothing", &writes(&office.hub.log), &0);
@@ -143,61 +147,75 @@ fn content(entry: &LogEntry) -> Option<String> {
     sent["content"].as_str().map(str::to_owned)
 }
 
-/// The looks by kind.
-fn kinds(requests: &[LogEntry]) -> String {
-    let looks = || requests.iter().filter(|entry| entry.method == "GET");
-    let pages = looks().filter(|entry| entry.target.contains("/pages/")).count();
-    format!("{} lists, {pages} looks at one page", looks().count() - pages)
+/// Requests by kind.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Kinds {
+    writes: usize,
+    /// Looks at all pages that were touched.
+    lists: usize,
+    /// Looks at one page.
+    looks: usize,
 }
 
-/// How many requests the README's table of costs allows: writes, looks, and why.
-struct Allowed(Vec<(usize, usize, &'static str)>);
-
-impl Allowed {
-    fn of(office: &Office, took: Duration) -> Allowed {
-        let times = |what: &str| office.happened.get(what).copied().unwrap_or_default();
-        let rested = |pages: &[Written]| pages.iter().map(|page| page.rested).sum::<usize>();
-        let texts = rested(&office.pages);
-        let drafts = rested(&office.pages[PAGES - DRAFTS..]);
-        let checks = usize::try_from(took.as_secs() / CHECK.as_secs()).unwrap_or(usize::MAX) + 1;
-        // A write that was not answered is looked up and may be sent again.
-        let doubts = UNDER_WAY * (times("the hub is down for an hour") + times("the key is rotated"));
-        // What is refused with the old key may have been writes; nothing more is sent with it.
-        let refused = UNDER_WAY * times("the key is rotated");
-        Allowed(vec![
-            (texts, texts, "texts that came to rest"),
-            (0, drafts, "drafts, which a drift check looks at when they were touched"),
-            (0, checks, "drift checks"),
-            (doubts, doubts, "doubts"),
-            (0, times("the hub is down for an hour"), "probes"),
-            (refused, 0, "refusals of an old key"),
-            (0, times("sync of one document"), "looks of `sync`"),
-        ])
+impl Kinds {
+    fn of(requests: &[LogEntry]) -> Kinds {
+        let looks = || requests.iter().filter(|entry| entry.method == "GET");
+        let lists = looks().filter(|entry| !entry.target.contains("/pages/")).count();
+        Kinds { writes: writes(requests), lists, looks: looks().count() - lists }
     }
 
-    fn writes(&self) -> usize {
-        self.0.iter().map(|(writes, ..)| writes).sum()
+    fn named(self) -> [(usize, &'static str); 3] {
+        [(self.writes, "writes"), (self.lists, "lists"), (self.looks, "looks at one page")]
     }
+}
 
-    fn looks(&self) -> usize {
-        self.0.iter().map(|(_, looks, _)| looks).sum()
+impl fmt::Display for Kinds {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = self.named().into_iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = parts.map(|(count, kind)| format!("{count} {kind}")).collect();
+        out.write_str(&parts.join(", "))
     }
+}
 
-    fn told(&self) -> String {
-        let parts: Vec<String> =
-            self.0.iter().map(|(writes, looks, why)| format!("{writes} + {looks} {why}")).collect();
-        format!("{} writes + {} looks: {}", self.writes(), self.looks(), parts.join(", "))
-    }
+/// How many requests the README's table of costs allows, and why.
+fn allowed(office: &Office, took: Duration) -> Vec<(&'static str, Kinds)> {
+    let times = |what: &str| office.happened.get(what).copied().unwrap_or_default();
+    let every = |interval: Duration| usize::try_from(took.as_secs() / interval.as_secs()).unwrap_or(usize::MAX) + 1;
+    let rested = |pages: &[Written]| pages.iter().map(|page| page.rested).sum::<usize>();
+    let (outages, rotations) = (times("the hub is down for an hour"), times("the key is rotated"));
+    let texts = rested(&office.pages);
+    // The hub is closed for a rotation, too. What has no answer by then is looked up, and may be sent again.
+    let doubts = UNDER_WAY * (outages + rotations);
+    let nothing = Kinds::default();
+    vec![
+        ("texts that came to rest", Kinds { writes: texts, looks: texts, ..nothing }),
+        ("drafts that were touched", Kinds { looks: rested(&office.pages[PAGES - DRAFTS..]), ..nothing }),
+        ("drift checks", Kinds { lists: every(CHECK), ..nothing }),
+        ("a look for all of a minute's", Kinds { lists: every(Duration::from_secs(60)), ..nothing }),
+        ("doubts", Kinds { writes: doubts, looks: doubts, ..nothing }),
+        ("probes after an outage", Kinds { lists: outages, ..nothing }),
+        // Nothing more is sent with a key that was refused.
+        ("refusals of an old key", Kinds { writes: UNDER_WAY * rotations, lists: rotations, ..nothing }),
+        ("`sync`", Kinds { lists: times("sync of one document"), ..nothing }),
+        ("the end of a pause", Kinds { lists: times("a pause"), ..nothing }),
+    ]
+}
 
-    /// What was sent beyond it. Nothing but pages is read and changed.
-    fn exceeded(&self, requests: &[LogEntry]) -> Vec<String> {
-        let count = |method: &str| requests.iter().filter(|entry| entry.method == method).count();
-        let (patches, looks) = (count("PATCH"), count("GET"));
-        let odd = requests.iter().filter(|entry| !matches!(entry.method.as_str(), "GET" | "PATCH"));
-        let mut more: Vec<String> = odd.map(|entry| format!("{} {}", entry.method, entry.target)).collect();
-        for (what, count, allowed) in [("writes", patches, self.writes()), ("looks", looks, self.looks())] {
-            more.extend((count > allowed).then(|| format!("{count} {what}, {allowed} are allowed")));
-        }
-        more
+fn sum(allowed: &[(&str, Kinds)]) -> Kinds {
+    allowed.iter().fold(Kinds::default(), |sum, (_, more)| Kinds {
+        writes: sum.writes + more.writes,
+        lists: sum.lists + more.lists,
+        looks: sum.looks + more.looks,
+    })
+}
+
+/// What was sent beyond that. Nothing is asked for but pages, nothing is sent but texts.
+fn too_many(requests: &[LogEntry], allowed: Kinds) -> Vec<String> {
+    let odd = |entry: &&LogEntry| !matches!(entry.method.as_str(), "GET" | "PATCH") || !entry.target.contains("/pages");
+    let mut more: Vec<String> =
+        requests.iter().filter(odd).map(|entry| format!("{} {}", entry.method, entry.target)).collect();
+    for ((count, kind), (most, _)) in Kinds::of(requests).named().into_iter().zip(allowed.named()) {
+        more.extend((count > most).then(|| format!("{count} {kind}, {most} are allowed")));
     }
+    more
 }
