@@ -20,7 +20,7 @@ use serde_json::Value;
 use self::happenings::HAPPENINGS;
 use self::office::{CHECK, DRAFTS, Office, PAGES, PER_MINUTE, Written, shown, text};
 use crate::Outcome;
-use crate::hub::{busiest, by_status, is_about, writes};
+use crate::hub::{busiest, by_method, by_status, is_about, writes};
 use crate::numbered::{body, id, number};
 use crate::report::Report;
 
@@ -59,7 +59,8 @@ fn carry_out(minutes: u64, seed: u64) -> Outcome<Report> {
     let texts: usize = office.pages.iter().map(|page| page.rested).sum();
     report.figure("texts that came to rest", texts);
     report.figure("it took", format!("{:.1} min", took.as_secs_f64() / 60.0));
-    report.figure("requests", format!("{}: {}", requests.len(), Kinds::of(&requests)));
+    report.figure("requests", format!("{} ({})", requests.len(), by_method(&requests)));
+    report.figure("… by kind", Kinds::of(&requests));
     report.figure("most in any 60 s", format!("{} of {PER_MINUTE}", busiest(&requests)));
     report.figure("answers", by_status(&requests));
     report.figure("allowed", sum(&allowed));
@@ -151,21 +152,36 @@ fn content(entry: &LogEntry) -> Option<String> {
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Kinds {
     writes: usize,
-    /// Looks at all pages that were touched.
-    lists: usize,
     /// Looks at one page.
     looks: usize,
+    /// Looks at all pages that were touched, but for those that two writes or more rest on: they stand for as many looks.
+    lists: usize,
 }
 
 impl Kinds {
     fn of(requests: &[LogEntry]) -> Kinds {
-        let looks = || requests.iter().filter(|entry| entry.method == "GET");
-        let lists = looks().filter(|entry| !entry.target.contains("/pages/")).count();
-        Kinds { writes: writes(requests), lists, looks: looks().count() - lists }
+        let mut kinds = Kinds::default();
+        // The writes since the last list; what comes before the first one is no list's.
+        let mut served = 2;
+        for entry in requests {
+            match (entry.method.as_str(), entry.target.contains("/pages/")) {
+                ("GET", true) => kinds.looks += 1,
+                ("GET", false) => {
+                    kinds.lists += usize::from(served < 2);
+                    served = 0;
+                }
+                _ => {
+                    kinds.writes += 1;
+                    served += 1;
+                }
+            }
+        }
+        kinds.lists += usize::from(served < 2);
+        kinds
     }
 
     fn named(self) -> [(usize, &'static str); 3] {
-        [(self.writes, "writes"), (self.lists, "lists"), (self.looks, "looks at one page")]
+        [(self.writes, "writes"), (self.looks, "looks at one page"), (self.lists, "lists for less than two writes")]
     }
 }
 
@@ -180,7 +196,7 @@ impl fmt::Display for Kinds {
 /// How many requests the README's table of costs allows, and why.
 fn allowed(office: &Office, took: Duration) -> Vec<(&'static str, Kinds)> {
     let times = |what: &str| office.happened.get(what).copied().unwrap_or_default();
-    let every = |interval: Duration| usize::try_from(took.as_secs() / interval.as_secs()).unwrap_or(usize::MAX) + 1;
+    let checks = usize::try_from(took.as_secs() / CHECK.as_secs()).unwrap_or(usize::MAX) + 1;
     let rested = |pages: &[Written]| pages.iter().map(|page| page.rested).sum::<usize>();
     let (outages, rotations) = (times("the hub is down for an hour"), times("the key is rotated"));
     let texts = rested(&office.pages);
@@ -190,8 +206,7 @@ fn allowed(office: &Office, took: Duration) -> Vec<(&'static str, Kinds)> {
     vec![
         ("texts that came to rest", Kinds { writes: texts, looks: texts, ..nothing }),
         ("drafts that were touched", Kinds { looks: rested(&office.pages[PAGES - DRAFTS..]), ..nothing }),
-        ("drift checks", Kinds { lists: every(CHECK), ..nothing }),
-        ("a look for all of a minute's", Kinds { lists: every(Duration::from_secs(60)), ..nothing }),
+        ("drift checks", Kinds { lists: checks, ..nothing }),
         ("doubts", Kinds { writes: doubts, looks: doubts, ..nothing }),
         ("probes after an outage", Kinds { lists: outages, ..nothing }),
         // Nothing more is sent with a key that was refused.
