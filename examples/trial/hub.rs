@@ -1,26 +1,25 @@
-//! The place of a trial: a sandbox hub in a thread, a temporary folder, and the binary started in a clean environment.
+//! The place of a trial: a sandbox hub in a thread, a configuration and a folder of documents on a ground of its own.
 //!
-//! Promises: nothing outside the temporary folder is read or written, nothing but 127.0.0.1 is reached, and no process
-//! outlives the trial.
+//! Promises: nothing but 127.0.0.1 is reached.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use hubsync::sandbox::server::clock;
 use hubsync::sandbox::{self, Faults, Hub, LogEntry, Model, Settings, SharedHub, State, colleague};
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::Outcome;
+use crate::ground::{Ground, Running};
 
-/// How often a condition is looked at.
-const GLANCE: Duration = Duration::from_millis(10);
+/// In the hub's stamps.
+const MINUTE: i64 = 60_000_000;
 
 /// What the configuration allows to spend.
 #[derive(Clone, Copy)]
@@ -33,9 +32,7 @@ pub enum Budget {
 
 /// A hub, a folder and a configuration.
 pub struct Place {
-    folder: TempDir,
-    base: PathBuf,
-    binary: PathBuf,
+    ground: Ground,
     hub: SharedHub,
     port: u16,
     server: Option<(oneshot::Sender<()>, JoinHandle<std::io::Result<()>>)>,
@@ -51,9 +48,6 @@ pub struct Synced {
     pub took: Duration,
 }
 
-/// A process that is killed when this is dropped.
-pub struct Running(Child);
-
 /// A place in the hub's log: what comes after it.
 #[derive(Clone, Copy)]
 pub struct Mark(u64);
@@ -61,9 +55,7 @@ pub struct Mark(u64);
 impl Place {
     /// An empty hub without limits, served, and an empty folder beside it.
     pub fn new(budget: Budget) -> Outcome<Place> {
-        let binary = binary()?;
-        let folder = TempDir::with_prefix("hubsync-trial-")?;
-        let base = folder.path().canonicalize()?;
+        let ground = Ground::new()?;
         let settings = Settings { per_minute: 0, per_day: 0, ..Settings::default() };
         let hub = SharedHub::new(Hub::new(Model::new(settings), Faults::new(0, Vec::new())));
         let (stop, stopped) = oneshot::channel();
@@ -78,7 +70,7 @@ impl Place {
                 sandbox::serve(listener, shared, async { drop(stopped.await) }).await
             })
         });
-        let place = Place { folder, base, binary, hub, port, server: Some((stop, served)) };
+        let place = Place { ground, hub, port, server: Some((stop, served)) };
         fs::create_dir(place.root())?;
         place.configure(budget)?;
         Ok(place)
@@ -86,7 +78,7 @@ impl Place {
 
     /// The folder of documents.
     pub fn root(&self) -> PathBuf {
-        self.base.join("root")
+        self.ground.path("root")
     }
 
     /// The hub, to be looked at or changed.
@@ -111,7 +103,7 @@ impl Place {
             self.port,
             DEBOUNCE.as_millis()
         );
-        Ok(fs::write(self.base.join("hubsync.yaml"), text)?)
+        Ok(fs::write(self.ground.path("hubsync.yaml"), text)?)
     }
 
     /// Sets what goes wrong from now on.
@@ -177,7 +169,7 @@ impl Place {
 
     /// Where replaced texts are kept.
     pub fn backups(&self) -> PathBuf {
-        self.base.join("state/trial.db.backups")
+        self.ground.path("state/trial.db.backups")
     }
 
     /// `hubsync status --json`.
@@ -186,43 +178,24 @@ impl Place {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    /// Starts a command that is not waited for. What it says goes to a file in the trial's folder.
+    /// Starts a command that is not waited for.
     pub fn start(&self, arguments: &[&str]) -> Outcome<Running> {
-        let said = File::options().create(true).append(true).open(self.base.join("said.log"))?;
-        let child = self.command(arguments).stdout(Stdio::null()).stderr(said).spawn()?;
-        Ok(Running(child))
+        self.ground.start(self.command(arguments))
     }
 
     /// Starts `hubsync run` and waits until it has planned its first scan.
     pub fn daemon(&self) -> Outcome<Running> {
-        let daemon = self.start(&["run"])?;
-        self.wait("the daemon plans its first scan", || {
-            let output = self.command(&["status", "--json"]).output()?;
-            let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-            Ok((status["daemon"]["running"] == true).then_some(()))
-        })?;
-        Ok(daemon)
+        self.ground.daemon(|arguments| self.command(arguments))
     }
 
-    /// Waits until something is there; an error after a minute, with what a started command has said last.
-    pub fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Outcome<Option<T>>) -> Outcome<T> {
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(60) {
-            if let Some(found) = look()? {
-                return Ok(found);
-            }
-            thread::sleep(GLANCE);
-        }
-        let said = fs::read_to_string(self.base.join("said.log")).unwrap_or_default();
-        let last: Vec<&str> = said.lines().rev().take(5).collect();
-        Err(format!("waited for a minute: {what}. hubsync said, last first: {last:#?}").into())
+    /// Waits until something is there.
+    pub fn wait<T>(&self, what: &str, look: impl FnMut() -> Outcome<Option<T>>) -> Outcome<T> {
+        self.ground.wait(what, look)
     }
 
-    /// The binary in an environment of its own.
+    /// The binary with the hub's key.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
-        command.args(arguments).current_dir(&self.base).env_clear().stdin(Stdio::null());
-        command.env("HOME", &self.base).env("XDG_STATE_HOME", self.base.join("state"));
+        let mut command = self.ground.command(arguments);
         command.env("EXEC_API_KEY", &self.hub().model.settings().key);
         command
     }
@@ -233,45 +206,12 @@ impl Place {
             drop(stop);
             served.join().map_err(|_| "the sandbox's thread panicked")??;
         }
-        Ok(self.folder.close()?)
+        self.ground.close()
     }
 }
 
 /// How long a file rests before `run` publishes it.
 pub const DEBOUNCE: Duration = Duration::from_millis(500);
-
-impl Running {
-    /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> Outcome<bool> {
-        Ok(self.0.try_wait()?.is_some())
-    }
-
-    /// Sends SIGKILL; false where it had ended before.
-    pub fn kill(mut self) -> Outcome<bool> {
-        let before = self.0.try_wait()?;
-        self.0.kill()?;
-        self.0.wait()?;
-        Ok(before.is_none())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already; then there is nothing to end.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The binary that lies beside the examples, or the one that `HUBSYNC` names.
-fn binary() -> Outcome<PathBuf> {
-    let beside = || Some(std::env::current_exe().ok()?.parent()?.parent()?.join("hubsync"));
-    let binary = std::env::var_os("HUBSYNC").map(PathBuf::from).or_else(beside);
-    match binary {
-        Some(binary) if binary.is_file() => Ok(binary.canonicalize()?),
-        _ => Err("there is no hubsync beside this trial: cargo build --release, or name one by HUBSYNC".into()),
-    }
-}
 
 /// The requests that write.
 pub fn writes(entries: &[LogEntry]) -> usize {
@@ -292,4 +232,21 @@ pub fn by_method(entries: &[LogEntry]) -> String {
 pub fn is_about(entry: &LogEntry, page: &str) -> bool {
     let path = entry.target.split('?').next().unwrap_or_default();
     Path::new(path).file_name().is_some_and(|name| name == page)
+}
+
+/// The most requests in any 60 s.
+pub fn busiest(requests: &[LogEntry]) -> usize {
+    let in_a_minute = |(first, entry): (usize, &LogEntry)| {
+        requests[first..].iter().take_while(|later| later.at.0 - entry.at.0 < MINUTE).count()
+    };
+    requests.iter().enumerate().map(in_a_minute).max().unwrap_or_default()
+}
+
+/// The answers by status, as `12 × 200, 1 × 401`; 0 is a request that was never answered.
+pub fn by_status(requests: &[LogEntry]) -> String {
+    let mut counts = BTreeMap::<u16, usize>::new();
+    for entry in requests {
+        *counts.entry(entry.status).or_default() += 1;
+    }
+    counts.iter().map(|(status, count)| format!("{count} × {status}")).collect::<Vec<_>>().join(", ")
 }

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
-use crate::hub::{Budget, Mark, Place, Running};
+use crate::ground::Running;
+use crate::hub::{Budget, Mark, Place};
 use crate::numbered;
 use crate::report::Report;
 

@@ -1,13 +1,10 @@
 //! Limits: many changed documents under the limits of the real hub, on both sides. The hub counts for itself and would
 //! answer 429.
 
-use std::collections::BTreeMap;
-
-use hubsync::sandbox::LogEntry;
 use serde_json::Value;
 
 use crate::Outcome;
-use crate::hub::{Budget, Place, by_method};
+use crate::hub::{Budget, Place, busiest, by_method, by_status};
 use crate::numbered;
 use crate::report::Report;
 
@@ -15,7 +12,6 @@ use crate::report::Report;
 const KEY: &str = "exec_live_sandboxsandboxsandboxsandboxsandbox00002";
 const PER_MINUTE: u32 = 60;
 const PER_DAY: u32 = 1000;
-const MINUTE: i64 = 60_000_000;
 
 /// Carries the trial out.
 pub fn run(documents: usize) -> Outcome<Report> {
@@ -52,19 +48,4 @@ pub fn run(documents: usize) -> Outcome<Report> {
     report.promise("no text is published twice", numbered::repeated(&place));
     place.close()?;
     Ok(report)
-}
-
-fn busiest(requests: &[LogEntry]) -> usize {
-    let in_a_minute = |(first, entry): (usize, &LogEntry)| {
-        requests[first..].iter().take_while(|later| later.at.0 - entry.at.0 < MINUTE).count()
-    };
-    requests.iter().enumerate().map(in_a_minute).max().unwrap_or_default()
-}
-
-fn by_status(requests: &[LogEntry]) -> String {
-    let mut counts = BTreeMap::<u16, usize>::new();
-    for entry in requests {
-        *counts.entry(entry.status).or_default() += 1;
-    }
-    counts.iter().map(|(status, count)| format!("{count} × {status}")).collect::<Vec<_>>().join(", ")
 }

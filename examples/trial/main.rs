@@ -4,8 +4,9 @@
 //! broken. The figures are quoted in release notes and issues, so each is counted by the hub, not told by hubsync.
 //! For people, by hand (CONTRIBUTING.md, Long trials); the test suite doesn't run it.
 //!
-//! In reading order: [`hub`] the place of a trial · [`report`] what it prints · [`numbered`] documents that say which text
-//! they are · [`kills`] · [`faults`] · [`limits`] · [`sides`] · [`tree`]
+//! In reading order: [`ground`] a folder and the binary · [`hub`] the place of a trial · [`report`] what it prints ·
+//! [`numbered`] documents that say which text they are · [`kills`] · [`faults`] · [`limits`] · [`sides`] ·
+//! [`tree`] · [`day`]
 
 #![allow(
     clippy::disallowed_methods,
@@ -13,7 +14,9 @@
     reason = "a trial writes files, starts processes and waits, as a person would"
 )]
 
+mod day;
 mod faults;
+mod ground;
 mod hub;
 mod kills;
 mod limits;
@@ -77,6 +80,15 @@ enum Trial {
     },
     /// A hub that misbehaves in every way: each text arrives once, what it refuses is sent once
     Faults,
+    /// The day of an office over a git checkout, at high speed: everything ends in step, with no request too many
+    Day {
+        /// Minutes; a round of all that happens is never cut off
+        #[arg(default_value_t = 5)]
+        minutes: u64,
+        /// What happens when, and how; drawn where it is not given
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -86,6 +98,7 @@ fn main() -> ExitCode {
         Trial::Kills { times, pages, seed } => kills::run(times, pages, seed),
         Trial::Sides { minutes, pages, seed } => sides::run(minutes, pages, seed),
         Trial::Faults => faults::run(),
+        Trial::Day { minutes, seed } => day::run(minutes, seed.unwrap_or_else(|| fastrand::u64(..1_000_000))),
     };
     match done {
         Ok(report) => {

@@ -13,12 +13,13 @@ pub fn id(page: usize) -> String {
     format!("page-{page:04}")
 }
 
-fn body(page: usize, text: u32) -> String {
+/// What a page has to show of a text.
+pub fn body(page: usize, text: u32) -> String {
     format!("Text {text} of page {page}.\n")
 }
 
 /// Which text this is.
-fn number(content: &str) -> Option<u32> {
+pub fn number(content: &str) -> Option<u32> {
     content.trim().strip_prefix("Text ")?.split(' ').next()?.parse().ok()
 }
 
@@ -32,10 +33,14 @@ pub fn add_pages(place: &Place, pages: usize) {
     }
 }
 
-/// Writes a document; `more` is what its front matter says beside the id.
+/// A document; `more` is what its front matter says beside the id.
+pub fn document(page: usize, body: &str, more: &str) -> String {
+    format!("---\npage_id: {}\n{more}---\n\n# Page {page}\n\n{body}", id(page))
+}
+
+/// Writes a document.
 pub fn write(place: &Place, page: usize, text: u32, more: &str) -> Outcome<()> {
-    let document = format!("---\npage_id: {}\n{more}---\n\n# Page {page}\n\n{}", id(page), body(page, text));
-    Ok(fs::write(place.root().join(format!("{}.md", id(page))), document)?)
+    Ok(fs::write(place.root().join(format!("{}.md", id(page))), document(page, &body(page, text), more))?)
 }
 
 /// Writes so many documents.

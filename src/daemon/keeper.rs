@@ -218,7 +218,7 @@ impl Work {
 
     fn hub(&mut self, hub: HubKey) {
         let now = self.clock.now().wall;
-        let ledger = self.kept.ledger.set_hub(hub, now);
+        let ledger = self.kept.ledger.set_key(hub, now);
         if let Err(error) = ledger.and_then(|()| self.kept.store.set_budget_of(hub.0)) {
             tracing::warn!(%error, "the budget of the new key can't be read yet");
         }

@@ -3,6 +3,8 @@
 //!
 //! Only `usage` uses this. No function here begins or ends a transaction.
 
+use std::collections::BTreeMap;
+
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
@@ -81,6 +83,28 @@ pub(super) fn put_pause(db: &Connection, hub: &str, pause: Option<(Pause, &str)>
     };
     let sql = "INSERT OR REPLACE INTO pauses (hub, since, until, why, sum) VALUES (?1, ?2, ?3, ?4, ?5)";
     db.execute(sql, (hub, pause.since.0, pause.until.0, why, sum_of_pause(hub, pause, why))).map(drop)
+}
+
+/// What was spent with one key, and the pause of it, counts for the key that takes its place, too: the hub's limits are the
+/// workspace's. Whoever still uses the old key goes on with it; what another root has handed on before is known by its stamps.
+pub(super) fn hand_on(db: &Connection, from: &str, to: &str) -> rusqlite::Result<()> {
+    let mut known = BTreeMap::<i64, usize>::new();
+    for (_, spent) in of_hub(db, to)? {
+        *known.entry(spent.taken.0).or_default() += 1;
+    }
+    for (_, spent) in of_hub(db, from)? {
+        match known.get_mut(&spent.taken.0) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => drop(put(db, to, None, &spent)?),
+        }
+    }
+    if let Some((old, why)) = pause(db, from)?
+        && pause(db, to)?.is_none_or(|(new, _)| new.until < old.until)
+    {
+        put_pause(db, to, Some((old, &why)))?;
+    }
+    // What is assumed of a ledger that was lost is among the slots.
+    db.execute("INSERT OR IGNORE INTO lost (hub, at) SELECT ?2, at FROM lost WHERE hub = ?1", (from, to)).map(drop)
 }
 
 /// Reads every row once: a damaged one is found before anything rests on it.

@@ -146,13 +146,15 @@ impl Ledger {
         self.mirror.quota.set_limits(limits);
     }
 
-    /// Another hub or key from now on, whose budget is another. A slot that is under way counts in its
-    /// old budget as never answered.
-    pub fn set_hub(&mut self, hub: HubKey, now: Wall) -> Result<(), StateError> {
+    /// Another key of the same hub from now on. What was spent with the old one counts for it; a slot that is under way
+    /// counts as never answered.
+    pub fn set_key(&mut self, hub: HubKey, now: Wall) -> Result<(), StateError> {
+        let heir = hub.0.to_hex();
+        let handed_on = self.write(now, |tx, mirror| slots::hand_on(tx, &mirror.hub, &heir));
         let patience = self.mirror.quota.patience();
         self.mirror = Mirror::new(hub, self.mirror.limits);
         self.set_timeout(patience);
-        self.assume_spent(now)
+        handed_on.and(self.assume_spent(now))
     }
 
     /// For how long a request may be under way, in milliseconds, where that is not the default.

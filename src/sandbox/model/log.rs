@@ -1,6 +1,6 @@
 //! The log of requests: what was asked and how it was answered, for tests and for people.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::time::Time;
 use super::wire::Request;
@@ -11,7 +11,7 @@ pub const REMEMBERED: usize = 10_000;
 const BODY_BYTES: usize = 64 << 20;
 
 /// One request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogEntry {
     /// Counts from 1, over the life of the process.
     pub number: u64,
@@ -24,7 +24,7 @@ pub struct LogEntry {
     /// What was answered; 0 where a fault ate the request before there was an answer.
     pub status: u16,
     /// What was sent.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub body: Vec<u8>,
     /// The fault it met, if any.
     pub fault: Option<String>,
@@ -73,6 +73,10 @@ impl Log {
 
 fn as_text<S: Serializer>(body: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&String::from_utf8_lossy(body))
+}
+
+fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    String::deserialize(deserializer).map(String::into_bytes)
 }
 
 #[cfg(test)]

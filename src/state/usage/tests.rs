@@ -67,6 +67,25 @@ fn processes_that_hammer_it_together_stay_within_the_limit() {
 }
 
 #[test]
+fn another_key_goes_on_with_what_was_spent_and_with_the_pause() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut first, mut second) = (ledger(&dir), ledger(&dir));
+    spend(&mut first, 7, TODAY);
+    first.set_key(hub("new"), TODAY).unwrap();
+    spend(&mut first, 2, TODAY.plus(1));
+    spend(&mut second, 1, TODAY.plus(2));
+    let used =
+        |ledger: &mut Ledger| ledger.snapshot(TODAY.plus(2)).map(|usage| (usage.minute_used, usage.day_used)).unwrap();
+    assert_eq!((used(&mut first), used(&mut second)), ((9, 9), (8, 8)), "the old key may still be in use");
+    second.pause(TODAY.plus(2), TODAY.plus(9_000), "429").unwrap();
+    second.set_key(hub("new"), TODAY.plus(2)).unwrap();
+    assert_eq!(used(&mut second), (10, 10), "nothing counts twice");
+    assert_eq!(first.snapshot(TODAY.plus(2)).unwrap().paused, Some((TODAY.plus(9_000), "429".to_owned())));
+    first.set_key(hub("a"), TODAY.plus(2)).unwrap();
+    assert_eq!(used(&mut first), (10, 10), "nor does it on the way back");
+}
+
+#[test]
 fn what_is_spent_is_counted_over_restarts_and_for_each_hub_alone() {
     let dir = tempfile::tempdir().unwrap();
     spend(&mut ledger(&dir), 7, TODAY);
