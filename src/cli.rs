@@ -11,6 +11,10 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Flag, Overrides, duration};
 use crate::output::Shown;
 
+mod reads;
+
+pub use reads::{Diff, Link, Log, Pages, Reads};
+
 /// How a command ends (contract.md, Commands).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -110,6 +114,9 @@ pub enum Command {
     Pause(Pause),
     /// Go on after a pause
     Resume,
+    /// What only looks and tells.
+    #[command(flatten)]
+    Reads(Reads),
     /// Look for mistakes in the documents, without key, network or configuration
     Check(Check),
     /// Write a commented hubsync.yaml and test the API key; writes nothing to the hub
@@ -411,7 +418,7 @@ mod tests {
 
     #[test]
     fn commands_of_the_contract_that_are_not_there_yet_are_unknown_with_code_2() {
-        for name in ["resolve", "pull", "diff", "completions"] {
+        for name in ["resolve", "pull", "schema", "completions"] {
             let error = typed(&format!("hubsync {name}")).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (ErrorKind::InvalidSubcommand, 2), "{name}");
         }

@@ -108,6 +108,13 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
             }
             Err(exit) => exit,
         },
+        Command::Reads(command) => match loaded() {
+            Ok(loaded) => {
+                log(LogFormat::Pretty, Level::WARN);
+                commands::read(command, &loaded.config, &here, console, progress).await
+            }
+            Err(exit) => exit,
+        },
         Command::Pause(args) => match loaded() {
             Ok(loaded) => commands::pause::pause(args, &loaded.config, console).await,
             Err(exit) => exit,

@@ -374,6 +374,18 @@ pub struct Named {
     pub sources: Option<Vec<String>>,
 }
 
+impl Named {
+    /// Only one of the lists.
+    #[must_use]
+    pub fn only(&self, kind: ListKind) -> Self {
+        match kind {
+            ListKind::Folders => Self { folders: self.folders.clone(), ..Self::default() },
+            ListKind::Skills => Self { skills: self.skills.clone(), ..Self::default() },
+            ListKind::Sources => Self { sources: self.sources.clone(), ..Self::default() },
+        }
+    }
+}
+
 /// A document reduced to what decisions need: no body, so that ten thousand of them fit into little memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authored {

@@ -11,10 +11,13 @@
 pub mod check;
 pub mod config;
 pub mod demo;
+pub mod diff;
 pub mod doctor;
 pub mod init;
+pub mod log;
 pub mod opening;
 pub mod ordering;
+pub mod pages;
 pub mod pause;
 pub mod reader;
 pub mod report;
@@ -22,5 +25,32 @@ pub mod run;
 pub mod sandbox;
 pub mod service;
 pub mod since;
+pub mod standing;
 pub mod status;
 pub mod sync;
+
+use std::io;
+use std::path::Path;
+
+use crate::cli::{Exit, Reads};
+use crate::config::Config;
+use crate::output::{Console, ProgressMode};
+
+/// Carries out a command that only looks and tells.
+///
+/// # Errors
+/// Where stdout can't be written to.
+pub async fn read(
+    command: &Reads,
+    config: &Config,
+    here: &Path,
+    console: &Console,
+    progress: ProgressMode,
+) -> io::Result<Exit> {
+    match command {
+        Reads::Diff(args) => diff::run(args, config, here, console, progress).await,
+        Reads::Pages(args) => pages::run(args, config, console, progress).await,
+        Reads::Log(args) => log::run(args, config, here, console),
+        Reads::Link(_) => Ok(Exit::Later),
+    }
+}

@@ -19,6 +19,7 @@ use crate::engine::ShutWhy;
 use crate::engine::change::HubHealth;
 use crate::engine::outcome::{Outcome, outcome};
 use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
+use crate::hub::history::Edition;
 use crate::output::{Console, Progress, ProgressMode, Shown, Tally, Waiting};
 use crate::pace::backoff::Backoff;
 use crate::pace::quota::{Lane, NotUntil, Why};
@@ -193,6 +194,36 @@ impl Reader {
         Ok(look)
     }
 
+    /// Who published the versions of a page, newest first: 1 request. It only tells people more; where it can't be had, nothing
+    /// is told.
+    ///
+    /// # Errors
+    /// Only where we were told to stop.
+    pub async fn history(&mut self, id: &PageId) -> Result<Vec<Edition>, Unread> {
+        let slot = match self.slot().await {
+            Ok(slot) => slot,
+            Err(Unread::Stopped(stop)) => return Err(Unread::Stopped(stop)),
+            Err(_) => return Ok(Vec::new()),
+        };
+        self.requests += 1;
+        let Means { client, key, .. } = self.sender.means();
+        let said = tokio::select! {
+            said = client.history(key.expose(), id) => said,
+            stop = self.signals.stop() => return Err(Unread::Stopped(stop)),
+        };
+        let ended = self.now();
+        match said {
+            Ok(editions) => {
+                self.settle(slot, None, ended);
+                Ok(editions)
+            }
+            Err(body) => {
+                self.settle(slot, Some(&body), ended);
+                Ok(Vec::new())
+            }
+        }
+    }
+
     /// Sends a request until it is answered, and answers what that was. [`Outcome::Retry`] is only answered for one page.
     async fn ask(&mut self, request: &Request) -> Result<(AnswerBody, Outcome), Unread> {
         let mut tries = 0;
@@ -226,7 +257,7 @@ impl Reader {
             stop = self.signals.stop() => return Err(Unread::Stopped(stop)),
         };
         let outcome = outcome(request, &answer);
-        self.settle(slot, &answer);
+        self.settle(slot, Some(&answer.body), answer.ended.wall);
         let backoff = |code, message| Tried::After(Backoff::HUB.delay(tries, fastrand::f64()), Fault { code, message });
         Ok(match outcome {
             Outcome::Done | Outcome::Absent | Outcome::Rejected { .. } => Tried::Answered(answer, outcome),
@@ -296,12 +327,12 @@ impl Reader {
     }
 
     /// Gives a slot back.
-    fn settle(&mut self, slot: Slot, answer: &Answer) {
+    fn settle(&mut self, slot: Slot, said: Option<&AnswerBody>, ended: Wall) {
         let now = self.now();
-        let result = match answer.body {
-            AnswerBody::Unsent { .. } | AnswerBody::Stale => self.ledger.never_sent(slot, now),
-            AnswerBody::RateLimited { retry_after: Some(ms) } => {
-                let until = answer.ended.wall.plus(i64::try_from(ms).unwrap_or(i64::MAX));
+        let result = match said {
+            Some(AnswerBody::Unsent { .. } | AnswerBody::Stale) => self.ledger.never_sent(slot, now),
+            Some(AnswerBody::RateLimited { retry_after: Some(ms) }) => {
+                let until = ended.plus(i64::try_from(*ms).unwrap_or(i64::MAX));
                 self.ledger
                     .answered(slot, now)
                     .and_then(|()| self.ledger.pause(now, until, "the hub answered 429: its limits are used up"))

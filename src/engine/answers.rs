@@ -333,6 +333,7 @@ impl Engine {
         let Some(intent) = entry.intent.take() else { return };
         let IntentKind::Patch(patch) = &intent.kind else { return };
         let before = entry.record.seen.as_ref().map(|seen| seen.version);
+        let there = entry.record.seen.as_ref().map(|seen| seen.lists.clone()).unwrap_or_default();
         let seen = after_write(entry, patch, page);
         let published = patch.text.as_ref().is_some_and(|text| text.status == Status::Published);
         let echo = if published { seen.live.as_ref() } else { None };
@@ -354,8 +355,7 @@ impl Engine {
         if patch.text.is_some() {
             note_publish(entry, now);
         }
-        let fields = patch.api_fields().into_iter().map(str::to_owned).collect();
-        let mut events = vec![LogEvent::Published { fields, version: page.version }];
+        let mut events = vec![LogEvent::published(patch, page.version, &there)];
         if let (true, Some(before), Some(version)) = (published, before, page.version)
             && version > before.unwrap_or(0) + 1
         {
