@@ -305,6 +305,10 @@ fn line(entry: &LogEntry) -> Option<Lines> {
             "warning: {path}: somebody published between our look and our write; it is in the hub's history before version {version}"
         ))),
         LogEvent::Archived => Some(Lines::of(format_args!("archived {path}"))),
+        LogEvent::Written { version } => {
+            let version = version.map(|version| format!(" (version {version})")).unwrap_or_default();
+            Some(Lines::of(format_args!("wrote {path}: the hub's text{version}")))
+        }
         LogEvent::Adopted => None,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::page::{DocPath, Mono, Now, PageId, Status, Wall};
+use crate::page::{DocPath, Mono, Now, PageId, Stamp, Status, Wall};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::step::RemoteDraft;
 
@@ -81,6 +81,8 @@ pub struct PageReport {
     pub planned: Option<Planned>,
     /// Whether the document became a draft while its page is still live: nothing is taken down.
     pub still_live: StillLive,
+    /// Version and stamp of the page as last known.
+    pub marks: Option<(Option<u64>, Stamp)>,
     /// The row of the decision table that said so.
     pub rule: &'static str,
 }
@@ -113,7 +115,8 @@ pub enum Rest {
 impl Engine {
     /// Whether there is anything left to do. For a one-shot run, a page that has failed too often is left.
     pub fn rest(&self, now: Now) -> Rest {
-        let busy = !self.jobs.is_empty() || !self.stores.is_empty() || !self.outbox.is_empty();
+        let under_way = !self.jobs.is_empty() || !self.stores.is_empty() || !self.writes.is_empty();
+        let busy = under_way || !self.outbox.is_empty();
         if busy || self.slot != Slot::None || self.unsaved.may_hurry(now.mono) {
             return Rest::Busy;
         }
@@ -187,8 +190,8 @@ impl Engine {
     /// How everything stands.
     pub fn summary(&self, now: Now) -> Summary {
         let waits = self.wanted_lane().and_then(|lane| self.gates.waits(now.mono, lane));
-        let mut pages: Vec<PageReport> = self.entries.iter().map(|(id, e)| self.report(now, id, e)).collect();
-
+        let reported = self.entries.iter().filter(|(_, entry)| !entry.is_archived_for_good());
+        let mut pages: Vec<PageReport> = reported.map(|(id, e)| self.report(now, id, e)).collect();
         pages.extend(self.loose.iter().map(|(path, loose)| loose_report(path, loose)));
         pages.retain(|page| self.in_scope(&page.path));
         pages.sort_by(|a, b| a.path.cmp(&b.path));
@@ -239,6 +242,7 @@ impl Engine {
             next_attempt_at: trouble.map(|trouble| trouble.next),
             planned: entry.planned.clone(),
             still_live: if draft && live && was_ours { StillLive::Yes } else { StillLive::No },
+            marks: entry.marks(),
             rule: standing.rule,
         }
     }
@@ -317,6 +321,7 @@ fn loose_report(path: &DocPath, loose: &Loose) -> PageReport {
         next_attempt_at: None,
         planned: None,
         still_live: StillLive::No,
+        marks: None,
         rule: "",
     }
 }
