@@ -1,7 +1,7 @@
 //! The commands, one thin file each: they fetch what a room below decides, and print it.
 //!
 //! Results go to stdout, everything else to stderr; each answers how the process ends. `opening` and `report` are what
-//! several of them share, `ordering` how they reach a running daemon.
+//! several of them share, `ordering` how they reach a running daemon, `reader` how they read the hub by themselves.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -16,6 +16,7 @@ pub mod init;
 pub mod opening;
 pub mod ordering;
 pub mod pause;
+pub mod reader;
 pub mod report;
 pub mod run;
 pub mod sandbox;

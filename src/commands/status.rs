@@ -18,9 +18,8 @@ use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Lines, Shown};
 use crate::page::Wall;
 use crate::state::disk;
-use crate::state::error::StateError;
 use crate::state::lock::Lock;
-use crate::state::store::{Daemon, Loaded, Store};
+use crate::state::store::Daemon;
 use crate::state::usage::HubKey;
 
 /// Reports.
@@ -33,7 +32,7 @@ pub fn run(args: &cli::Status, config: &Config, loudness: Loudness, console: &Co
         Ok(Exit::Usage)
     };
     let clock = Clock::start();
-    let (loaded, files) = match read(config) {
+    let (loaded, files) = match opening::remembered(config) {
         Ok(read) => read,
         Err(error) => return refuse(&error.to_string()),
     };
@@ -90,13 +89,6 @@ fn write_ignored(out: &mut Lines, config: &Config) {
     }
     for copy in COPIES {
         out.line(format_args!("  {}  ({})", copy.glob, copy.made_by));
-    }
-}
-
-fn read(config: &Config) -> Result<(Loaded, Vec<crate::state::store::FileEntry>), StateError> {
-    match Store::read_only(&config.state)? {
-        Some(mut store) => Ok((store.load()?, store.files()?)),
-        None => Ok((Loaded::default(), Vec::new())),
     }
 }
 
