@@ -238,6 +238,11 @@ impl Driver {
         std::mem::take(&mut self.writes)
     }
 
+    /// This file is to be looked at again.
+    pub fn look_again(&mut self, path: DocPath) {
+        self.reread.push(path);
+    }
+
     /// What has been done to the hub since this was last asked.
     pub fn take_done(&mut self) -> Vec<LogEntry> {
         std::mem::take(&mut self.done)

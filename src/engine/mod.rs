@@ -53,6 +53,7 @@ pub use backlog::Waiting;
 pub use entry::{Action, Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
 pub use publish_now::{OrderId, PublishNow};
+pub use resolve::NotForgotten;
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};
 
 /// Names one effect, so that its answer finds home.

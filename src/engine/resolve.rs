@@ -192,15 +192,6 @@ impl Engine {
         Progress::AtRest
     }
 
-    /// Nobody is there any more to write these documents.
-    pub(super) fn abandon_writes(&mut self, now: Now, is_theirs: impl Fn(&Entry) -> bool) {
-        let theirs = |writing: &Writing| self.entries.get(&writing.page).is_some_and(&is_theirs);
-        let left: Vec<Id> = self.writes.iter().filter(|(_, writing)| theirs(writing)).map(|(id, _)| *id).collect();
-        for id in left {
-            self.wrote(now, id, Err("the command that was to write it has ended".to_owned()));
-        }
-    }
-
     /// Forgets all that is remembered of a page. A document that still names it is met again.
     ///
     /// # Errors

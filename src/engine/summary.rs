@@ -1,7 +1,7 @@
 //! How everything stands, in the contract's words: what `status` and `sync` report, and whether there is anything to wait
 //! for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::page::{DocPath, Mono, Now, PageId, Stamp, Status, Wall};
 use crate::reason::{Code, Reason, State};
@@ -279,6 +279,17 @@ impl Summary {
             self.counts = Counts::default();
             self.pages.iter().for_each(|page| *self.counts.of(page.state) += 1);
         }
+        self
+    }
+}
+
+impl Summary {
+    /// Only these pages.
+    #[must_use]
+    pub fn of_pages(mut self, pages: &BTreeSet<PageId>) -> Self {
+        self.pages.retain(|page| page.page_id.as_ref().is_some_and(|id| pages.contains(id)));
+        self.counts = Counts::default();
+        self.pages.iter().for_each(|page| *self.counts.of(page.state) += 1);
         self
     }
 }
