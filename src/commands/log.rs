@@ -120,6 +120,7 @@ fn line(entry: &LogEntry, backups: Vec<Kept>, names: &Names) -> Line {
         LogEvent::Adopted => ("adopted", Vec::new(), None, Lists::default()),
         LogEvent::Raced { version } => ("raced", Vec::new(), Some(*version), Lists::default()),
         LogEvent::Archived => ("archived", Vec::new(), None, Lists::default()),
+        LogEvent::Written { version } => ("written", Vec::new(), *version, Lists::default()),
     };
     let mut replaced = BTreeMap::new();
     for (kind, word) in [(ListKind::Folders, "folders"), (ListKind::Skills, "skills"), (ListKind::Sources, "sources")] {

@@ -1,0 +1,127 @@
+//! Which pages are looked at, and which are left alone, by what folder and state say of them. Sends nothing.
+
+use std::collections::BTreeMap;
+
+use crate::commands::standing::Standing;
+use crate::document::Reading;
+use crate::page::{Authored, Desired, DocPath, PageId, Row};
+use crate::reason::{Code, State};
+use crate::reconcile::merge;
+use crate::reconcile::names::{self, Names};
+use crate::reconcile::page_record::PageRecord;
+
+use super::told::Whose;
+
+/// A page that was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub id: PageId,
+    /// Its row, where it was found in the list.
+    pub row: Option<Row>,
+}
+
+/// What is done about a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Nothing, for this reason.
+    Leave { path: Option<DocPath>, why: String, whose: Whose },
+    /// Nothing: its document says what it says.
+    InStep(DocPath),
+    /// It gets a file; there, where it had one.
+    Make(Option<DocPath>),
+    /// Its document is to say what it says.
+    Bring { path: DocPath, desired: Box<Desired>, met: Met },
+}
+
+/// Whether document and page were ever in step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Met {
+    Before,
+    Never,
+}
+
+/// What folder and state say of each page.
+pub(super) struct Choices {
+    records: BTreeMap<PageId, (DocPath, PageRecord)>,
+    standing: Standing,
+}
+
+impl Choices {
+    pub(super) fn new(mut standing: Standing) -> Self {
+        let pages = std::mem::take(&mut standing.loaded.pages);
+        Self { records: pages.into_iter().map(|(id, path, record)| (id, (path, record))).collect(), standing }
+    }
+
+    /// The page's document, where there is one that can be read.
+    pub(super) fn document(&self, id: &PageId) -> Option<&Authored> {
+        self.found(id).and_then(|(_, authored)| authored)
+    }
+
+    fn found(&self, id: &PageId) -> Option<(&DocPath, Option<&Authored>)> {
+        let report = self.standing.summary.pages.iter().find(|page| page.page_id.as_ref() == Some(id))?;
+        if self.standing.gone.contains(id) {
+            return None;
+        }
+        let held = report.state == State::Skipped
+            || report.reason.as_ref().is_some_and(|reason| reason.code == Code::DuplicatePageId);
+        let reading = self.standing.folder.readings().find(|(path, _)| **path == report.path);
+        let authored = match reading {
+            Some((_, Reading::Document { page_id, authored, .. })) if page_id.as_ref() == Some(id) && !held => Some(authored),
+            _ => None,
+        };
+        Some((&report.path, authored))
+    }
+
+    /// What is done about a page, by the names as they are known.
+    pub(super) fn choose(&self, target: &Target, names: &Names) -> Choice {
+        let record = self.records.get(&target.id).map(|(_, record)| record);
+        let Some((path, authored)) = self.found(&target.id) else { return self.without_file(target) };
+        let leave = |why: String, whose| Choice::Leave { path: Some(path.clone()), why, whose };
+        let Some(authored) = authored else {
+            let pages = self.standing.summary.pages.iter();
+            let report = pages.filter(|page| page.page_id.as_ref() == Some(&target.id)).next();
+            let why = report.and_then(|page| page.reason.as_ref()).map_or("its file is held", |why| why.message.as_str());
+            let off = report.is_some_and(|page| page.state == State::Skipped);
+            return leave(why.to_owned(), if off { Whose::Nobody } else { Whose::Person });
+        };
+        let lists = match names::resolve(&authored.named, names) {
+            Ok(lists) => lists,
+            Err(unresolved) => return leave(unresolved.reason.message, Whose::Person),
+        };
+        let desired = Desired {
+            source: authored.source,
+            rules: authored.rules,
+            title: authored.title.clone(),
+            body: authored.body,
+            status: authored.status,
+            lists,
+        };
+        let bring = |met| Choice::Bring { path: path.clone(), desired: Box::new(desired.clone()), met };
+        let Some(base) = record.and_then(|record| record.base.as_ref()) else { return bring(Met::Never) };
+        if record.is_some_and(|record| record.doubt.is_some()) {
+            return leave("the answer to a write of it is missing; `hubsync sync` looks it up".to_owned(), Whose::Person);
+        }
+        if !merge::local_changes(&desired, base).is_empty() {
+            let why = "the document has a change that is not published; publish it, or settle it by `hubsync resolve`";
+            return leave(why.to_owned(), Whose::Person);
+        }
+        let known = record.and_then(|record| record.seen.as_ref().filter(|_| record.moved.is_none()));
+        let unmoved = |row: &Row| {
+            known.is_some_and(|seen| seen.explains(row) && merge::remote_changes(&desired, base, seen).is_empty())
+        };
+        if target.row.as_ref().is_some_and(unmoved) { Choice::InStep(path.clone()) } else { bring(Met::Before) }
+    }
+
+    /// A page that no file names. One whose file was deleted gets it back only if it is named itself.
+    fn without_file(&self, target: &Target) -> Choice {
+        let Some((path, record)) = self.records.get(&target.id) else { return Choice::Make(None) };
+        if record.base.is_none() {
+            return Choice::Make(None);
+        }
+        if target.row.is_some() {
+            let why = format!("its file is gone; `hubsync pull {}` writes it again", target.id);
+            return Choice::Leave { path: Some(path.clone()), why, whose: Whose::Nobody };
+        }
+        Choice::Make(Some(path.clone()))
+    }
+}
