@@ -22,6 +22,7 @@ use crate::engine::{Id, Input, NotForgotten, OrderId, PublishNow, Rest, Summary,
 use crate::local::folder::Round;
 use crate::page::{DocPath, Mono, Now, PageId, Wall};
 use crate::policy::OnDifference;
+use crate::reconcile::page_record::Resolution;
 use crate::state::usage::HubKey;
 
 /// How often a file that is being written is looked at again, as by a `sync` without a daemon.
@@ -54,6 +55,8 @@ pub struct Orders {
 #[derive(Debug)]
 struct Sync {
     order: SyncOrder,
+    /// What a person decided, until the engine knows it.
+    undecided: Vec<(PageId, Resolution)>,
     scope: Vec<DocPath>,
     replies: Replies,
     phase: Phase,
@@ -147,8 +150,8 @@ impl Orders {
             FirstMeeting::Hold => OnDifference::Hold,
         });
         driver.handle(Input::PublishNow(id, PublishNow { scope: scope.clone(), on_first_meeting }));
-        driver.handle(Input::Decided(order.decided.clone()));
         let sync = Sync {
+            undecided: order.decided.clone(),
             order,
             scope,
             replies,
@@ -230,7 +233,7 @@ impl Orders {
     }
 
     /// The folder has answered: after this round was handed to the engine.
-    pub fn round(&mut self, round: &Answered, tree: &mut Tree) {
+    pub fn round(&mut self, round: &Answered, driver: &mut Driver, tree: &mut Tree) {
         for sync in self.syncs.values_mut() {
             let Phase::Asked(question) = sync.phase else { continue };
             if round.questions < question {
@@ -247,6 +250,8 @@ impl Orders {
                 sync.tries += 1;
                 Phase::Again(Instant::now() + BETWEEN, unsettled)
             } else {
+                // What a person decided is about documents as they are, not about some that seem to be written just now.
+                driver.handle(Input::Decided(std::mem::take(&mut sync.undecided)));
                 Phase::Publishing
             };
         }
