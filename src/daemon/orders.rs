@@ -281,7 +281,8 @@ impl Orders {
 
     /// What was to be written for this order will not be.
     fn abandon(&mut self, order: OrderId, driver: &mut Driver) {
-        let theirs: Vec<u64> = self.writes.iter().filter(|(_, (of, _))| *of == order).map(|(write, _)| *write).collect();
+        let theirs: Vec<u64> =
+            self.writes.iter().filter(|(_, (of, _))| *of == order).map(|(write, _)| *write).collect();
         for write in theirs {
             self.writes.remove(&write);
             driver.handle(Input::Wrote(Id(write), Err("the command that was to write it has ended".to_owned())));

@@ -42,7 +42,6 @@ impl Scribe {
         self.backups.keep_document(&change.page, clock::wall(), &old).map_err(|error| error.to_string())?;
         write::replace(&self.root, path, source, &new).map_err(|error| error.to_string())
     }
-
 }
 
 /// The document that a change makes of the old one, or anew where there is none.

@@ -132,9 +132,8 @@ impl Engine {
         };
         let seen = entry.record.seen.as_ref();
         // Between a document and somebody's draft, it is the draft that both are about.
-        let foreign = seen.is_some_and(|seen| {
-            merge::foreign_draft(desired.as_ref(), entry.record.base.as_ref(), seen).is_some()
-        });
+        let foreign =
+            seen.is_some_and(|seen| merge::foreign_draft(desired.as_ref(), entry.record.base.as_ref(), seen).is_some());
         let (text, status) = match (document.map(|document| document.status), &page.live) {
             (Some(Status::Draft), live) => (draft.or(live.as_ref()), None),
             (Some(Status::Published), _) if keep == Keep::Both && foreign => (draft, None),

@@ -99,7 +99,12 @@ fn remote_comes_into_the_file_and_nothing_is_sent_then_or_later() {
     assert_eq!(file(&place, "p0.md"), text.replace("Mine.", "Same.\r\nTheirs."));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
     assert!(file(&place, "p2.md").ends_with("---\nSame.\nTheirs.\n"));
-    assert!(is_kept(&place, "p0", "-document", "title:  'p0'   # and this\r\nstatus: published\r\ntags: [a,   b]\r\n---\r\nMine.\r\n"));
+    assert!(is_kept(
+        &place,
+        "p0",
+        "-document",
+        "title:  'p0'   # and this\r\nstatus: published\r\ntags: [a,   b]\r\n---\r\nMine.\r\n"
+    ));
     assert_eq!(state(&place, "p0.md"), "in_step ");
     place.run(&["sync", "docs/p0.md", "docs/p2.md"]).ends(0);
     assert!(!place.requests().contains_key("PATCH"));
@@ -111,7 +116,8 @@ fn both_block_the_document_until_a_person_has_merged_them() {
     let ran = place.run(&["resolve", "docs/p0.md", "--keep", "both"]).ends(1);
     assert!(ran.out.contains("p0.md:6:1: blocked") && ran.out.contains("[merge_markers]"), "{ran:?}");
     let head = "---\npage_id: p0\ntitle: p0\nstatus: published\n---\n";
-    let body = "<<<<<<< document\nMine.\n=======\n>>>>>>> hub\nSame.\n<<<<<<< document\n=======\nTheirs.\n>>>>>>> hub\n";
+    let body =
+        "<<<<<<< document\nMine.\n=======\n>>>>>>> hub\nSame.\n<<<<<<< document\n=======\nTheirs.\n>>>>>>> hub\n";
     assert_eq!(file(&place, "p0.md"), format!("{head}{body}"));
     place.requests();
     place.run(&["sync", "docs/p0.md"]).ends(1);
@@ -195,7 +201,10 @@ fn a_file_that_is_gone_is_written_again_or_its_page_archived() {
     assert_eq!(state(&place, "p1.md"), "orphaned file_gone");
     place.run(&["resolve", "docs/p0.md", "--keep", "remote"]).ends(0);
     let text = file(&place, "p0.md");
-    assert!(text.contains("page_id: p0\n") && text.contains("status: published\n") && text.ends_with("---\nSame.\n"), "{text}");
+    assert!(
+        text.contains("page_id: p0\n") && text.contains("status: published\n") && text.ends_with("---\nSame.\n"),
+        "{text}"
+    );
     place.requests();
     let ran = place.run(&["resolve", "docs/p1.md", "--keep", "local", "--confirm-archive"]).ends(0);
     assert!(ran.out.contains("archiving   the page of p1.md") && ran.out.contains("archived p1.md"), "{ran:?}");
@@ -245,7 +254,11 @@ fn resolve_says_what_it_would_do_and_is_scriptable() {
     place.run(&["resolve", "--keep", "local"]).ends(2);
     place.run(&["resolve", "docs/p0.md"]).ends(2);
     let report = place.json(&["resolve", "--all", "--keep", "local", "--json"]);
-    assert_eq!((report["counts"]["in_step"].as_u64(), report["requests"]["PATCH"].as_u64()), (Some(3), Some(3)), "{report:#}");
+    assert_eq!(
+        (report["counts"]["in_step"].as_u64(), report["requests"]["PATCH"].as_u64()),
+        (Some(3), Some(3)),
+        "{report:#}"
+    );
     place.run(&["sync"]).ends(0);
 }
 
