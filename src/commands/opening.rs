@@ -200,11 +200,7 @@ pub fn remembered(config: &Config) -> Result<(Loaded, Vec<FileEntry>), StateErro
 
 /// Who writes documents as a person decided.
 pub fn scribe(config: &Config) -> Scribe {
-    Scribe {
-        root: config.root.clone(),
-        rules: config.policy().rules,
-        backups: Backups::of_state(&config.state),
-    }
+    Scribe { root: config.root.clone(), rules: config.policy().rules, backups: Backups::of_state(&config.state) }
 }
 
 /// Tells of a state that was damaged.

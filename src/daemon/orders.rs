@@ -23,6 +23,7 @@ use crate::engine::{Id, Input, NotForgotten, OrderId, PublishNow, Rest, Summary,
 use crate::local::folder::Round;
 use crate::page::{DocPath, Mono, Now, PageId, Wall};
 use crate::policy::OnDifference;
+use crate::reconcile::page_record::Resolution;
 use crate::state::usage::HubKey;
 
 /// How often a file that is being written is looked at again, as by a `sync` without a daemon.
@@ -56,6 +57,8 @@ pub struct Orders {
 #[derive(Debug)]
 struct Sync {
     order: SyncOrder,
+    /// What a person decided, until the engine knows it.
+    undecided: Vec<(PageId, Resolution)>,
     scope: Vec<DocPath>,
     replies: Replies,
     phase: Phase,
@@ -146,8 +149,8 @@ impl Orders {
             FirstMeeting::Hold => OnDifference::Hold,
         });
         driver.handle(Input::PublishNow(id, PublishNow { scope: scope.clone(), on_first_meeting }));
-        driver.handle(Input::Decided(order.decided.clone()));
         let sync = Sync {
+            undecided: order.decided.clone(),
             order,
             scope,
             replies,
@@ -229,7 +232,7 @@ impl Orders {
     }
 
     /// The folder has answered: after this round was handed to the engine.
-    pub fn round(&mut self, round: &Answered, tree: &mut Tree) {
+    pub fn round(&mut self, round: &Answered, driver: &mut Driver, tree: &mut Tree) {
         self.meetings.round(round.questions);
         for sync in self.syncs.values_mut() {
             let Phase::Asked(question) = sync.phase else { continue };
@@ -247,6 +250,8 @@ impl Orders {
                 sync.tries += 1;
                 Phase::Again(Instant::now() + BETWEEN, unsettled)
             } else {
+                // What a person decided is about documents as they are, not about some that seem to be written just now.
+                driver.handle(Input::Decided(std::mem::take(&mut sync.undecided)));
                 Phase::Publishing
             };
         }
@@ -277,7 +282,8 @@ impl Orders {
 
     /// What was to be written for this order will not be.
     fn abandon(&mut self, order: OrderId, driver: &mut Driver) {
-        let theirs: Vec<u64> = self.writes.iter().filter(|(_, (of, _))| *of == order).map(|(write, _)| *write).collect();
+        let theirs: Vec<u64> =
+            self.writes.iter().filter(|(_, (of, _))| *of == order).map(|(write, _)| *write).collect();
         for write in theirs {
             self.writes.remove(&write);
             driver.handle(Input::Wrote(Id(write), Err("the command that was to write it has ended".to_owned())));

@@ -25,7 +25,10 @@ pub(super) fn gone(since: Wall, page: &PageRecord, remote: Remote<'_>, policy: &
     }
     let resolve = Resolve { page, remote };
     if policy.on_delete == OnDelete::Keep {
-        let reason = Reason::new(Code::FileGone, "the file is gone; the page stays in the hub (on_delete: keep): `hubsync resolve` writes the file again or archives the page");
+        let reason = Reason::new(
+            Code::FileGone,
+            "the file is gone; the page stays in the hub (on_delete: keep): `hubsync resolve` writes the file again or archives the page",
+        );
         return resolve.or_gone("F1", State::Orphaned, reason, None);
     }
     let ours = |hub: &Seen| {

@@ -88,12 +88,7 @@ pub(in crate::commands) async fn give(
     }
 }
 
-async fn follow(
-    daemon: Daemon,
-    order: SyncOrder,
-    config: &Config,
-    told: &mut Told<'_>,
-) -> Result<Reported, Unopened> {
+async fn follow(daemon: Daemon, order: SyncOrder, config: &Config, told: &mut Told<'_>) -> Result<Reported, Unopened> {
     let mut answers: Answers = daemon.order(Order::Sync(order)).await?;
     loop {
         match answers.next().await {
