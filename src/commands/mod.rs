@@ -14,6 +14,7 @@ pub mod demo;
 pub mod diff;
 pub mod doctor;
 pub mod init;
+pub mod link;
 pub mod log;
 pub mod opening;
 pub mod ordering;
@@ -51,6 +52,6 @@ pub async fn read(
         Reads::Diff(args) => diff::run(args, config, here, console, progress).await,
         Reads::Pages(args) => pages::run(args, config, console, progress).await,
         Reads::Log(args) => log::run(args, config, here, console),
-        Reads::Link(_) => Ok(Exit::Later),
+        Reads::Link(args) => link::run(args, config, here, console, progress).await,
     }
 }
