@@ -98,7 +98,7 @@ pub async fn run(
         };
         told.document(&document.path, document.title.as_deref(), outcome);
     }
-    let exit = told.exit();
+    let exit = told.verdict();
     console.result(&told.lines()).map(|_| exit)
 }
 

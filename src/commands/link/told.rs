@@ -80,7 +80,7 @@ impl Told {
     }
 
     /// What leaves a choice, or could not be written, a person must settle.
-    pub fn exit(&self) -> Exit {
+    pub fn verdict(&self) -> Exit {
         let settled = |document: &Document| !matches!(document.outcome, "ambiguous" | "failed");
         if self.documents.iter().all(settled) { Exit::Ok } else { Exit::Person }
     }
