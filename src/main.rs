@@ -108,11 +108,8 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
             }
             Err(exit) => exit,
         },
-        Command::Reads(command) => match loaded() {
-            Ok(loaded) => {
-                log(LogFormat::Pretty, Level::WARN);
-                commands::read(command, &loaded.config, &here, console, progress).await
-            }
+        Command::Reads(command) => match loaded().inspect(|_| log(LogFormat::Pretty, Level::WARN)) {
+            Ok(loaded) => commands::read(command, &loaded.config, &here, console, progress).await,
             Err(exit) => exit,
         },
         Command::Resolve(args) => match loaded() {

@@ -105,7 +105,9 @@ async fn each(
         };
         let look = reader.page(id).await?;
         let compared = match &look {
-            Look::Absent => Compared::Not(format!("the hub has no page {id} (404)")),
+            Look::Absent => {
+                Compared::Not(format!("the hub has no page {id} (404): was it archived, or is it another workspace's?"))
+            }
             Look::Failed(why) => {
                 exit = Exit::Later;
                 Compared::Not(why.clone())

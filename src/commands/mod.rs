@@ -16,6 +16,7 @@ pub mod diff;
 pub mod doctor;
 pub mod forget;
 pub mod init;
+pub mod link;
 pub mod log;
 pub mod offline;
 pub mod opening;
@@ -56,6 +57,6 @@ pub async fn read(
         Reads::Diff(args) => diff::run(args, config, here, console, progress).await,
         Reads::Pages(args) => pages::run(args, config, console, progress).await,
         Reads::Log(args) => log::run(args, config, here, console),
-        Reads::Link(_) => Ok(Exit::Later),
+        Reads::Link(args) => link::run(args, config, here, console, progress).await,
     }
 }

@@ -197,7 +197,7 @@ fn path_of(folder: &Folder, by_id: &HashMap<&str, &Folder>) -> String {
 }
 
 /// Names are compared trimmed and in NFC, case-sensitive.
-fn tidy(name: &str) -> String {
+pub fn tidy(name: &str) -> String {
     name.trim().nfc().collect()
 }
 

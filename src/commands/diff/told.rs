@@ -186,7 +186,7 @@ fn text(page: &PageReport, compared: &Compared<'_>, names: &Names, paint: Paint)
     let (there, found, by, archived) = match compared {
         Compared::Not(why) => {
             // The reason is told already.
-            if !page.reason.as_ref().is_some_and(|reason| reason.message == *why) && !why.is_empty() {
+            if page.reason.as_ref().is_none_or(|reason| reason.message != *why) && !why.is_empty() {
                 lines.line(Shown::new(why));
             }
             return lines;
