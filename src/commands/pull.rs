@@ -58,7 +58,11 @@ pub async fn run(
     let exit = pull.told.end(pull.reader.requests())?;
     Ok(match ended {
         Ok(()) => exit,
-        Err(why) => why.tell(console),
+        // 1 beats 75.
+        Err(why) => match (why.tell(console), exit) {
+            (Exit::Later, Exit::Person) => Exit::Person,
+            (ends, _) => ends,
+        },
     })
 }
 
@@ -184,7 +188,7 @@ impl<'a> Pull<'a> {
                 return Ok(());
             }
             Look::Absent => {
-                let why = "the hub has no page of this id".to_owned();
+                let why = "the hub has no page of this id, or it is archived".to_owned();
                 self.tell(target, path.as_ref(), &Did::Left(why, Whose::Person));
                 return Ok(());
             }
@@ -287,7 +291,10 @@ impl<'a> Pull<'a> {
         for _ in 0..TRIES {
             let Some(path) = self.namer.file(&folder, &page.title, &page.id) else { break };
             if !self.patterns.includes(path.as_path()) || self.is_excluded(&path) {
-                let why = format!("{} would be left out by `include` or `exclude`; choose a folder with --into", path.to_text());
+                let why = format!(
+                    "{} would be left out by `include` or `exclude`; choose a folder with --into",
+                    path.to_text()
+                );
                 return Err(Did::Left(why, Whose::Person));
             }
             match write::create(&self.config.root, &path, bytes) {

@@ -147,7 +147,19 @@ impl Reader {
             Signals::listen().map_err(|error| format!("the system does not tell us of signals: {error}; try again"))?;
         let deadline = clock.now().mono.plus(duration::millis(max_wait));
         let progress = Progress::new(progress, console.stderr_paint());
-        Ok(Self { clock, sender, ledger, store, signals, deadline, progress, done: 0, total: 0, requests: 0, asked: (Mono(0), None) })
+        Ok(Self {
+            clock,
+            sender,
+            ledger,
+            store,
+            signals,
+            deadline,
+            progress,
+            done: 0,
+            total: 0,
+            requests: 0,
+            asked: (Mono(0), None),
+        })
     }
 
     /// Says how many pages will be read, for the bar.

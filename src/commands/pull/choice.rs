@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::commands::standing::Standing;
 use crate::document::Reading;
+use crate::engine::PageReport;
 use crate::page::{Authored, Desired, DocPath, PageId, Row};
 use crate::reason::{Code, State};
 use crate::reconcile::merge;
@@ -43,46 +44,56 @@ pub(super) enum Met {
 /// What folder and state say of each page.
 pub(super) struct Choices {
     records: BTreeMap<PageId, (DocPath, PageRecord)>,
-    standing: Standing,
+    files: BTreeMap<PageId, File>,
 }
 
+/// A page's file.
+struct File {
+    path: DocPath,
+    says: Result<Authored, Held>,
+}
+
+/// Why a file is no document to write into, and who must act.
+struct Held(String, Whose);
+
 impl Choices {
-    pub(super) fn new(mut standing: Standing) -> Self {
-        let pages = std::mem::take(&mut standing.loaded.pages);
-        Self { records: pages.into_iter().map(|(id, path, record)| (id, (path, record))).collect(), standing }
+    pub(super) fn new(standing: Standing) -> Self {
+        let Standing { loaded, folder, summary, gone, .. } = standing;
+        let records = loaded.pages.into_iter().map(|(id, path, record)| (id, (path, record))).collect();
+        let readings: BTreeMap<&DocPath, &Reading> = folder.readings().collect();
+        let there = summary.pages.into_iter().filter_map(|page| Some((page.page_id.clone()?, page)));
+        let files = there.filter(|(id, _)| !gone.contains(id)).map(|(id, page)| {
+            let says = match readings.get(&page.path) {
+                Some(Reading::Document { page_id, authored, .. })
+                    if page_id.as_ref() == Some(&id) && !is_held(&page) =>
+                {
+                    Ok(authored.clone())
+                }
+                _ => {
+                    let whose = if page.state == State::Skipped { Whose::Nobody } else { Whose::Person };
+                    let why = page.reason.map_or_else(|| "its file is held".to_owned(), |reason| reason.message);
+                    Err(Held(why, whose))
+                }
+            };
+            (id, File { path: page.path, says })
+        });
+        let files = files.collect();
+        Self { records, files }
     }
 
     /// The page's document, where there is one that can be read.
     pub(super) fn document(&self, id: &PageId) -> Option<&Authored> {
-        self.found(id).and_then(|(_, authored)| authored)
-    }
-
-    fn found(&self, id: &PageId) -> Option<(&DocPath, Option<&Authored>)> {
-        let report = self.standing.summary.pages.iter().find(|page| page.page_id.as_ref() == Some(id))?;
-        if self.standing.gone.contains(id) {
-            return None;
-        }
-        let held = report.state == State::Skipped
-            || report.reason.as_ref().is_some_and(|reason| reason.code == Code::DuplicatePageId);
-        let reading = self.standing.folder.readings().find(|(path, _)| **path == report.path);
-        let authored = match reading {
-            Some((_, Reading::Document { page_id, authored, .. })) if page_id.as_ref() == Some(id) && !held => Some(authored),
-            _ => None,
-        };
-        Some((&report.path, authored))
+        self.files.get(id).and_then(|file| file.says.as_ref().ok())
     }
 
     /// What is done about a page, by the names as they are known.
     pub(super) fn choose(&self, target: &Target, names: &Names) -> Choice {
         let record = self.records.get(&target.id).map(|(_, record)| record);
-        let Some((path, authored)) = self.found(&target.id) else { return self.without_file(target) };
+        let Some(File { path, says }) = self.files.get(&target.id) else { return self.without_file(target) };
         let leave = |why: String, whose| Choice::Leave { path: Some(path.clone()), why, whose };
-        let Some(authored) = authored else {
-            let pages = self.standing.summary.pages.iter();
-            let report = pages.filter(|page| page.page_id.as_ref() == Some(&target.id)).next();
-            let why = report.and_then(|page| page.reason.as_ref()).map_or("its file is held", |why| why.message.as_str());
-            let off = report.is_some_and(|page| page.state == State::Skipped);
-            return leave(why.to_owned(), if off { Whose::Nobody } else { Whose::Person });
+        let authored = match says {
+            Ok(authored) => authored,
+            Err(Held(why, whose)) => return leave(why.clone(), *whose),
         };
         let lists = match names::resolve(&authored.named, names) {
             Ok(lists) => lists,
@@ -99,7 +110,10 @@ impl Choices {
         let bring = |met| Choice::Bring { path: path.clone(), desired: Box::new(desired.clone()), met };
         let Some(base) = record.and_then(|record| record.base.as_ref()) else { return bring(Met::Never) };
         if record.is_some_and(|record| record.doubt.is_some()) {
-            return leave("the answer to a write of it is missing; `hubsync sync` looks it up".to_owned(), Whose::Person);
+            return leave(
+                "the answer to a write of it is missing; `hubsync sync` looks it up".to_owned(),
+                Whose::Person,
+            );
         }
         if !merge::local_changes(&desired, base).is_empty() {
             let why = "the document has a change that is not published; publish it, or settle it by `hubsync resolve`";
@@ -124,4 +138,9 @@ impl Choices {
         }
         Choice::Make(Some(path.clone()))
     }
+}
+
+/// Whether a page's file is left alone although it can be read.
+fn is_held(page: &PageReport) -> bool {
+    page.state == State::Skipped || page.reason.as_ref().is_some_and(|reason| reason.code == Code::DuplicatePageId)
 }

@@ -40,10 +40,11 @@ pub(super) fn text(page: &Page, status: Status) -> Option<&Text> {
 pub(super) fn anew(page: &Page, names: &Names, rules: &Rules) -> Result<Vec<u8>, Not> {
     let status = status(page);
     let text = text(page, status).ok_or(Not::NoText)?;
+    // A list with something that nothing can be said of is left to the hub.
     let lists: Vec<(ListKind, Vec<String>)> = ListKind::ALL
         .into_iter()
         .filter_map(|kind| page.lists.get(kind).filter(|ids| !ids.is_empty()).map(|ids| (kind, ids)))
-        .map(|(kind, ids)| (kind, spelled(kind, ids, names)))
+        .filter_map(|(kind, ids)| spelled(kind, ids, names).map(|spelled| (kind, spelled)))
         .collect();
     let text = edit::Text { title: &text.title, body: &text.body };
     let new = New { page_id: &page.id, text, lists: &lists, status };
@@ -66,17 +67,25 @@ pub(super) fn changed(
     for kind in ListKind::ALL {
         let (Some(ours), Some(theirs)) = (desired.lists.get(kind), page.lists.get(kind)) else { continue };
         if ours != theirs {
-            bytes = edit::set(&bytes, &Setting::List(kind, &spelled(kind, theirs, names)))?;
+            let spelled = spelled(kind, theirs, names).ok_or_else(|| {
+                Not::Unfit(format!(
+                    "its {} hold one that the hub does not list, so no document can name it",
+                    kind.key()
+                ))
+            })?;
+            bytes = edit::set(&bytes, &Setting::List(kind, &spelled))?;
         }
     }
     Ok(bytes)
 }
 
-/// Ids as a document writes them: by name, where front matter can say it.
-fn spelled(kind: ListKind, ids: &Ids, names: &Names) -> Vec<String> {
+/// Ids as a document writes them: by name, where front matter can say it. `None` where the hub lists one of them nowhere.
+fn spelled(kind: ListKind, ids: &Ids, names: &Names) -> Option<Vec<String>> {
+    let known = names.by_id(kind);
     let spell = |id: &String| {
         let name = names::spelled(kind, id, names);
-        if name.is_empty() || name.chars().any(char::is_control) { id.clone() } else { name }
+        let sayable = !name.is_empty() && !name.chars().any(char::is_control);
+        known.contains_key(id.as_str()).then(|| if sayable { name } else { id.clone() })
     };
     ids.iter().map(spell).collect()
 }

@@ -81,7 +81,9 @@ impl Holder {
     pub(super) async fn tell(&mut self, config: &Config, sighting: Sighting) -> Result<Option<String>, Unopened> {
         match self {
             Self::Ours(ours) => {
-                let Some(mut it) = ours.take() else { return Err(Unopened::Later("the folder does not answer".to_owned())) };
+                let Some(mut it) = ours.take() else {
+                    return Err(Unopened::Later("the folder does not answer".to_owned()));
+                };
                 // A disk may not answer at all, and then we must still hear that we are to stop.
                 let taken = tokio::task::spawn_blocking(move || {
                     let taken = it.take(sighting);

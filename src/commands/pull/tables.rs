@@ -73,12 +73,14 @@ impl Tables {
     pub(super) async fn folder(&mut self, reader: &mut Reader, name: &str) -> Result<Ids, Unread> {
         let named = Named { folders: Some(vec![name.to_owned()]), ..Named::default() };
         self.know_named(reader, &named).await?;
-        let found = names::resolve(&named, &self.names).map_err(|unresolved| Unread::Unusable(unresolved.reason.message))?;
+        let found =
+            names::resolve(&named, &self.names).map_err(|unresolved| Unread::Unusable(unresolved.reason.message))?;
         let mut within = found.folders.unwrap_or_default();
         loop {
             let folders = self.names.folders.iter().flatten();
             let lies_in = |parent: &Option<String>| parent.as_ref().is_some_and(|parent| within.contains(parent));
-            let more: Ids = folders.filter(|it| lies_in(&it.parent) && !within.contains(&it.id)).map(|it| it.id.clone()).collect();
+            let more: Ids =
+                folders.filter(|it| lies_in(&it.parent) && !within.contains(&it.id)).map(|it| it.id.clone()).collect();
             if more.is_empty() {
                 return Ok(within);
             }

@@ -77,7 +77,14 @@ impl<'a> Told<'a> {
     }
 
     /// One page is done.
-    pub(super) fn page(&mut self, reader: &Reader, id: &PageId, title: Option<&str>, path: Option<&DocPath>, did: &Did) {
+    pub(super) fn page(
+        &mut self,
+        reader: &Reader,
+        id: &PageId,
+        title: Option<&str>,
+        path: Option<&DocPath>,
+        did: &Did,
+    ) {
         let exit = exit(did);
         // 1 beats 75.
         if exit == Exit::Person || self.exit == Exit::Ok {
@@ -108,7 +115,8 @@ impl<'a> Told<'a> {
             Form::Text => {
                 let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
                 self.lines.iter().for_each(|line| *counts.entry(line.action).or_default() += 1);
-                let counts: Vec<String> = counts.iter().map(|(word, n)| format!("{n} {}", word.replace('_', " "))).collect();
+                let counts: Vec<String> =
+                    counts.iter().map(|(word, n)| format!("{n} {}", word.replace('_', " "))).collect();
                 let counts = if counts.is_empty() { "no pages".to_owned() } else { counts.join(", ") };
                 out.line(format_args!("{counts}; {requests} requests"));
             }
@@ -122,7 +130,9 @@ fn exit(did: &Did) -> Exit {
     match did {
         Did::Left(_, Whose::Person) | Did::Apart(..) => Exit::Person,
         Did::Failed(_) => Exit::Later,
-        Did::Made | Did::Changed | Did::Same | Did::Left(_, Whose::Nobody) | Did::WouldMake | Did::WouldBring => Exit::Ok,
+        Did::Made | Did::Changed | Did::Same | Did::Left(_, Whose::Nobody) | Did::WouldMake | Did::WouldBring => {
+            Exit::Ok
+        }
     }
 }
 
