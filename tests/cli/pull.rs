@@ -277,6 +277,9 @@ fn a_folder_of_the_hub_with_those_in_it_and_what_would_be_done() {
     assert!(text(&place, "in/here/b.md").contains("folders: [Inner]\n") && !place.root().join("in/here/c.md").exists());
     place.run(&["pull", "--folder", "Slaes"]).ends(2);
     all_in_step(&place, 2);
+    place.write(".gitignore", "private/\n");
+    let ran = place.run(&["pull", "c", "--into", "docs/private"]).ends(1);
+    assert!(ran.out.contains("created    private/c.md (page c): its file is left out by a rule"), "{ran:?}");
 }
 
 #[test]
