@@ -15,7 +15,7 @@ fn seen(w: &World) -> Seen {
 fn told(w: &mut World, seen: Seen, ago: u64) {
     let sent = Mono(w.now().mono.0.saturating_sub(ago));
     let (page, path) = (PageId::parse("p1").unwrap(), World::doc_path("p1.md"));
-    w.handle(Input::Met(Met { page, path, seen, sent, date: None, names: None }));
+    w.handle(Input::Met(Box::new(Met { page, path, seen, sent, date: None, names: None })));
 }
 
 #[test]
