@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::place::{Place, Ran, until};
-use crate::stub::{Stub, Then, error, page};
+use crate::stub::{Stub, Then, error, http, page, page_of};
 
 fn publish(place: &Place, id: &str, title: &str, content: &str) {
     act(place, id, Act::Publish { title: title.to_owned(), content: content.to_owned() });
@@ -237,6 +237,46 @@ fn a_fault_that_passes_is_waited_for_and_a_page_that_fails_delays_no_other() {
     let ran = place.run(&["diff", "--max-wait", "1s"]).ends(75);
     assert!(ran.out.contains("a fault of its own (500)") && ran.out.contains("p1.md: "), "{ran:#?}");
     assert!(ran.out.contains("+New."), "the other is compared: {ran:#?}");
+}
+
+#[test]
+fn who_edited_is_told_where_it_can_be_had_and_else_left_out() {
+    let place = Place::new();
+    place.same(1);
+    place.run(&["sync"]).ends(0);
+    publish(&place, "p0", "p0", "Theirs.\n");
+    place.doc("p0", "Ours.\n");
+    place.run(&["sync"]).ends(1);
+    for versions in [error(404, "no"), error(403, "no"), error(500, "no"), (200, "{}".to_owned())] {
+        let hub =
+            Stub::new(
+                move |line| {
+                    if line.contains("/versions") { versions.clone() } else { page_of("p0", "Theirs.\n", None) }
+                },
+            );
+        hub.guard(&place, "", "");
+        let ran = place.run(&["diff", "docs/p0.md"]).ends(0);
+        assert!(ran.out.contains("-Theirs.") && !ran.out.contains(" by "), "{ran:#?}");
+        assert_eq!(hub.requests().len(), 2, "it is asked once");
+    }
+}
+
+#[test]
+fn a_key_that_was_changed_meanwhile_is_read_again() {
+    let keys = tempfile::TempDir::new().unwrap();
+    let file = keys.path().join("key");
+    std::fs::write(&file, "exec_live_first").unwrap();
+    let changed = file.clone();
+    let hub = Stub::acting(move |call| {
+        let known = String::from_utf8_lossy(&call.bytes).contains("exec_live_second");
+        std::fs::write(&changed, "exec_live_second").unwrap();
+        call.say(http(&if known { page("p0") } else { error(401, "no") }, ""));
+        Then::KeepOpen
+    });
+    let place = hub.place(&format!("  api_key_file: {}\n", file.display()), "");
+    place.doc("p0", "Ours.\n");
+    let ran = place.run(&["diff", "docs/p0.md"]).ends(0);
+    assert!(ran.out.contains("+Ours.") && hub.requests().len() == 2, "{ran:?}");
 }
 
 #[test]
