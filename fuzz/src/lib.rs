@@ -167,7 +167,7 @@ fn essence(bytes: &[u8]) -> String {
 pub fn answer(bytes: &[u8]) {
     let [kind, flags, high, low, rest @ ..] = bytes else { return };
     let id = PageId::parse("p1").expect("the form of an id");
-    let request = match kind % 7 {
+    let request = match kind % 8 {
         0 => Request::Get(id),
         1 => Request::List { updated_after: None, page: 1 },
         2 => Request::Names(ListKind::Folders, 1),
@@ -179,6 +179,7 @@ pub fn answer(bytes: &[u8]) {
             source: Digest::of("file"),
             patch: Patch { text: None, lists: Lists::default() },
         })),
+        7 => Request::Archive(id),
         _ => return workspace(*high, rest),
     };
     // Mostly statuses that mean something.
@@ -227,6 +228,11 @@ fn judge(request: &Request, status: u16, body: &[u8], answer: &AnswerBody) {
                 "another text than the hub's"
             );
             assert_eq!(live.is_none(), said["content"].is_null() && said["version"].is_null());
+        }
+        AnswerBody::Archived => {
+            assert!(success && matches!(request, Request::Archive(_)));
+            let said: Result<serde_json::Value, _> = serde_json::from_str(&String::from_utf8_lossy(body));
+            assert!(said.is_ok_and(|said| said["id"] == "p1" && said["deleted"] == true));
         }
         AnswerBody::Rows(listed) => {
             assert!(success && matches!(request, Request::List { .. }));

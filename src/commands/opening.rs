@@ -12,6 +12,7 @@ use crate::config::credential::ApiKey;
 use crate::daemon::clock::Clock;
 use crate::daemon::driver::{Driver, cache_entries};
 use crate::daemon::keeper::Kept;
+use crate::daemon::scribe::Scribe;
 use crate::daemon::sender::{Means, Sender};
 use crate::daemon::settings;
 use crate::engine::Input;
@@ -195,6 +196,11 @@ pub fn remembered(config: &Config) -> Result<(Loaded, Vec<FileEntry>), StateErro
         Some(mut store) => Ok((store.load()?, store.files()?)),
         None => Ok((Loaded::default(), Vec::new())),
     }
+}
+
+/// Who writes documents as a person decided.
+pub fn scribe(config: &Config) -> Scribe {
+    Scribe { root: config.root.clone(), rules: config.policy().rules, backups: Backups::of_state(&config.state) }
 }
 
 /// Tells of a state that was damaged.

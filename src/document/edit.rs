@@ -16,9 +16,11 @@ use super::key::Key;
 use super::value::Title;
 use super::yaml::{self, Entry, Kind, Tree};
 
+mod beside;
 mod spelling;
 mod text;
 
+pub use beside::beside;
 pub use text::{Made, New, Text, document, set_text, with_body};
 
 /// A key of ours and what it is to say.
@@ -52,6 +54,9 @@ pub enum Unfit {
     /// The document would be blocked with this text.
     #[error("{}", .0.message)]
     Blocked(Reason),
+    /// Both say the same.
+    #[error("both texts are the same; let one side's folders, skills or sources win")]
+    Alike,
     /// The text can't be told apart from what hubsync leaves out of documents.
     #[error("a document with this text would publish another one; change its first lines in the hub")]
     Text,

@@ -8,7 +8,7 @@
 //! The one ordering rule: what is sent was stored before. A slot of the budget is taken first and is not bound to a page:
 //! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
 //!
-//! Reading order: `entry` (one page), `plan` (decide and what follows), `history` (runs without a state), `spend` (slots and requests), `answers` (what came
+//! Reading order: `entry` (one page), `plan` (decide and what follows), `resolve` (what a person decides), `history` (runs without a state), `spend` (slots and requests), `answers` (what came
 //! back), `listing` and `gates` (lists, and what keeps requests back), `backlog`, `summary`.
 
 mod answers;
@@ -23,6 +23,7 @@ pub mod outcome;
 mod plan;
 mod publish_now;
 pub mod request;
+mod resolve;
 pub mod settled;
 mod spend;
 mod summary;
@@ -34,23 +35,25 @@ use crate::pace::quota::{Lane, NotUntil};
 use crate::page::{DocPath, ListKind, Mono, Now, PageId};
 use crate::policy::{ConflictCheck, Policy};
 use crate::reconcile::names::Names;
-use crate::reconcile::page_record::PageRecord;
+use crate::reconcile::page_record::{PageRecord, Resolution};
 
 use crate::simulation::{Planted, planted};
-use change::{Change, HubHealth, Marks, PersonPause};
+use change::{Change, FileChange, HubHealth, Marks, PersonPause};
 use entry::{Entry, Life};
 use gates::Gates;
 use listing::{NamesRun, PageList};
 use request::{Answer, Request};
+use resolve::Writing;
 use settled::{History, RootHealth, Settled};
 use spend::{Job, Slot};
 use unsaved::Unsaved;
 
 pub use answers::MOSTLY_ABSENT;
 pub use backlog::Waiting;
-pub use entry::{Planned, Standing};
+pub use entry::{Action, Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
 pub use publish_now::{OrderId, PublishNow};
+pub use resolve::NotForgotten;
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};
 
 /// Names one effect, so that its answer finds home.
@@ -80,6 +83,10 @@ pub enum Input {
     KeyRenewed,
     /// A person paused; `None`: they said to go on.
     Paused(Option<PersonPause>),
+    /// A person decided which side wins, each on the marks of a page.
+    Decided(Vec<(PageId, Resolution)>),
+    /// A document was written, or why not.
+    Wrote(Id, Result<(), String>),
     /// A person said: publish these now.
     PublishNow(OrderId, PublishNow),
     /// That order has ended.
@@ -101,6 +108,8 @@ pub enum Effect {
     Send(Id, Request),
     /// Store this; answered by `Stored`. Changes are stored in the order in which they come.
     Store(Id, Box<Change>),
+    /// Write the hub's text into a document; answered by `Wrote`.
+    Write(Id, DocPath, Box<FileChange>),
     /// A file is not what was decided on: look at it again and send what it is now.
     Reread(DocPath),
 }
@@ -175,6 +184,7 @@ pub struct Engine {
     slot: Slot,
     jobs: BTreeMap<Id, Job>,
     stores: BTreeMap<Id, Unsaved>,
+    writes: BTreeMap<Id, Writing>,
     due: VecDeque<PageId>,
     outbox: VecDeque<Effect>,
     unsaved: Unsaved,
@@ -243,6 +253,7 @@ impl Engine {
             slot: Slot::None,
             jobs: BTreeMap::new(),
             stores: BTreeMap::new(),
+            writes: BTreeMap::new(),
             due: VecDeque::new(),
             outbox: VecDeque::new(),
             unsaved: Unsaved::default(),
@@ -273,6 +284,8 @@ impl Engine {
             Input::Policy(policy) => self.new_policy(policy),
             Input::KeyRenewed => self.key_renewed(),
             Input::Paused(pause) => self.gates.pause_by_person(now, pause),
+            Input::Decided(decided) => self.decided(now, decided),
+            Input::Wrote(id, result) => self.wrote(now, id, result),
             Input::PublishNow(id, order) => self.publish_now(now, id, order),
             Input::OrderEnded(id) => self.order_ended(id),
             Input::Woke => self.woke(now),

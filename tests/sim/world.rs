@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hubsync::engine::change::Change;
+use hubsync::engine::change::{Change, FileChange};
 use hubsync::engine::request::{Answer, AnswerBody, Request};
 use hubsync::engine::settled::RootHealth;
 use hubsync::engine::{Effect, Engine, Id, Input, Memory, Mode, Rest, Setting};
@@ -51,19 +51,20 @@ impl Flight {
     }
 
     pub fn is_write(&self) -> bool {
-        matches!(self.request, Request::Patch(_))
+        self.request.is_write()
     }
 
     /// The page that it writes to.
     pub fn writes_to(&self) -> Option<String> {
         match &self.request {
             Request::Patch(patch) => Some(patch.page.to_string()),
+            Request::Archive(id) => Some(id.to_string()),
             _ => None,
         }
     }
 
     pub fn is_about_a_page(&self) -> bool {
-        matches!(self.request, Request::Get(_) | Request::Patch(_))
+        matches!(self.request, Request::Get(_)) || self.is_write()
     }
 
     /// When its time is up.
@@ -78,7 +79,7 @@ impl Flight {
 
     pub fn is_about(&self, page: &str) -> bool {
         match &self.request {
-            Request::Get(id) => id.as_str() == page,
+            Request::Get(id) | Request::Archive(id) => id.as_str() == page,
             Request::Patch(patch) => patch.page.as_str() == page,
             Request::List { .. } | Request::Names(..) => false,
         }
@@ -127,6 +128,8 @@ pub struct World {
     pub flights: VecDeque<Flight>,
     pub(super) late: Vec<Late>,
     pub rereads: Vec<DocPath>,
+    /// Documents that a command is to write.
+    pub file_writes: VecDeque<(Id, DocPath, Box<FileChange>)>,
     pub fates: VecDeque<Fate>,
     pub write_fates: VecDeque<Fate>,
     pub no_network: bool,
@@ -186,6 +189,7 @@ impl World {
             flights: VecDeque::new(),
             late: Vec::new(),
             rereads: Vec::new(),
+            file_writes: VecDeque::new(),
             fates: VecDeque::new(),
             write_fates: VecDeque::new(),
             no_network: false,
@@ -272,6 +276,7 @@ impl World {
                 Effect::Return(id) => self.give_back(id),
                 Effect::Store(id, change) => self.stores.push_back((id, change)),
                 Effect::Send(id, request) => self.send(id, request),
+                Effect::Write(id, path, change) => self.file_writes.push_back((id, path, change)),
                 Effect::Reread(path) => self.rereads.push(path),
             }
         }
@@ -302,11 +307,12 @@ impl World {
             self.watch.stored(&self.disk, patch.page.as_str());
         }
         self.trace.push(format!("send {}", short(&request)));
-        self.watch.leaves(self.time, &self.key, &self.root, matches!(request, Request::Patch(_)));
+        self.watch.leaves(self.time, &self.key, &self.root, request.is_write());
         let call = api::call(&request, body.as_deref()).unwrap();
         let method = match call.method {
             api::Method::Get => "GET",
             api::Method::Patch => "PATCH",
+            api::Method::Delete => "DELETE",
         };
         let rows = self.rows.to_string();
         let fewer = |name: &str| self.rows > 0 && name == "page_size";
@@ -494,6 +500,7 @@ impl World {
         self.reserves.clear();
         self.stores.clear();
         self.rereads.clear();
+        self.file_writes.clear();
         (self.booted, self.lag) = (self.time, 0);
         self.watch.restarted();
         self.read_ledger();
@@ -536,5 +543,6 @@ pub fn short(request: &Request) -> String {
         Request::List { updated_after, page } => format!("LIST {:?} {page}", updated_after.map(Stamp::to_iso)),
         Request::Names(kind, page) => format!("NAMES {kind:?} {page}"),
         Request::Patch(patch) => format!("PATCH {} {:?}", patch.page, patch.patch.api_fields()),
+        Request::Archive(id) => format!("DELETE {id}"),
     }
 }

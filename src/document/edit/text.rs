@@ -109,7 +109,7 @@ pub fn with_body(bytes: &[u8], text: &str) -> Result<Vec<u8>, Unfit> {
 }
 
 /// What a document has below its front matter.
-fn body_of(bytes: &[u8]) -> Option<String> {
+pub(super) fn body_of(bytes: &[u8]) -> Option<String> {
     let Front::Block(block) = fence::find(bytes) else { return None };
     Some(body::content(&String::from_utf8_lossy(&bytes[block.body..])).into_owned())
 }
