@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Config, LogFormat, Origin, Poll, duration};
-use crate::policy::{ConflictCheck, Create, TitleHeading};
+use crate::policy::{AssetUrl, ConflictCheck, Create, PageUrl, TitleHeading};
 
 /// One key as it is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,8 +51,8 @@ impl Config {
             ("watch.poll", json!(word(&Poll::WORDS, watch.poll))),
             ("remote.check_interval", span(self.check_interval)),
             ("git.branch", json!(self.branch)),
-            ("links.page_url", json!(self.page_url)),
-            ("links.asset_url", json!(self.asset_url)),
+            ("links.page_url", json!(self.page_url.as_ref().map(PageUrl::as_str))),
+            ("links.asset_url", json!(self.asset_url.as_ref().map(AssetUrl::as_str))),
             ("on_problem", json!(self.on_problem)),
             ("dashboard.listen", json!(self.listen)),
             ("log.format", json!(word(&LogFormat::WORDS, self.log_format))),

@@ -5,7 +5,7 @@
 //! taken for gone. Every room above may call it.
 //!
 //! Reading order: `fence` finds the front matter, `yaml` reads its entries, `front_matter` takes ours from them,
-//! `heading` finds the title, `body` says what travels.
+//! `heading` finds the title, `body` says what travels, `links` what links in it become.
 
 mod body;
 mod diagnostic;
@@ -13,6 +13,7 @@ mod fence;
 mod front_matter;
 mod heading;
 mod key;
+pub mod links;
 mod near_miss;
 mod salvage;
 mod value;
@@ -34,6 +35,8 @@ pub use diagnostic::{Diagnostic, DiagnosticCode, Severity};
 pub use value::Visibility;
 
 use diagnostic::Findings;
+use links::{Around, Targets};
+
 use fence::{Block, Flaw, Front, Lookalike};
 use front_matter::FrontMatter;
 use value::Title;
@@ -45,6 +48,8 @@ pub struct Parsed {
     pub reading: Reading,
     /// All findings, in the order of the file. Those of a file that is off or no document are left out.
     pub diagnostics: Vec<Diagnostic>,
+    /// What the links of a document point to; nothing where links stay as they are.
+    pub targets: Targets,
 }
 
 /// What a file is to hubsync.
@@ -105,14 +110,24 @@ impl Reading {
     }
 }
 
-/// Reads a file. Its name is not needed: without `title` and heading the title is not managed.
+/// Reads a file whose links stay as they are. Its name is not needed: without `title` and heading the title is not managed.
 pub fn parse(bytes: &[u8], rules: &Rules) -> Parsed {
-    read(bytes, rules).0
+    read(bytes, rules, None).0
 }
 
-/// The body that travels, for a file whose reading is a document; its marks are those in `authored`.
+/// Reads a file that lies among others, with its links rewritten.
+pub fn parse_among(bytes: &[u8], rules: &Rules, around: Around<'_>) -> Parsed {
+    read(bytes, rules, Some(around)).0
+}
+
+/// The body that [`parse`] tells of, for a file whose reading is a document; its marks are those in `authored`.
 pub fn body(bytes: &[u8], rules: &Rules) -> Option<String> {
-    read(bytes, rules).1
+    read(bytes, rules, None).1
+}
+
+/// The body that travels: the one that [`parse_among`] tells of.
+pub fn body_among(bytes: &[u8], rules: &Rules, around: Around<'_>) -> Option<String> {
+    read(bytes, rules, Some(around)).1
 }
 
 /// What a file would be, if it has no errors.
@@ -130,22 +145,27 @@ struct Text {
     body: String,
 }
 
-fn read(bytes: &[u8], rules: &Rules) -> (Parsed, Option<String>) {
+fn read(bytes: &[u8], rules: &Rules, around: Option<Around<'_>>) -> (Parsed, Option<String>) {
     let mut findings = Findings::default();
     let outline = outline(bytes, rules, &mut findings);
     let (front, text) = match outline {
-        Outline::Plain => return (Parsed { reading: Reading::Plain, diagnostics: Vec::new() }, None),
+        Outline::Plain => return (silent(Reading::Plain), None),
         Outline::Off(front) => {
             let title = if let Title::Text(title) = front.title { Some(title) } else { None };
-            return (Parsed { reading: Reading::Off { page_id: front.page_id, title }, diagnostics: Vec::new() }, None);
+            return (silent(Reading::Off { page_id: front.page_id, title }), None);
         }
         Outline::Held(page_id) => (FrontMatter { page_id, ..FrontMatter::default() }, None),
         Outline::Document(front, text) => (front, text),
     };
     let diagnostics = findings.located(bytes);
     let error = diagnostics.iter().find_map(Diagnostic::reason);
+    let mut targets = Targets::default();
     let (reading, body) = match (error, text) {
-        (None, Some(Text { title, body })) => {
+        (None, Some(Text { title, mut body })) => {
+            if let Some(around) = around {
+                let followed = links::follow(body, &rules.links, around);
+                (body, targets) = (followed.body, followed.targets);
+            }
             let authored = Authored {
                 source: Digest::of(bytes),
                 rules: rules.digest(),
@@ -161,7 +181,12 @@ fn read(bytes: &[u8], rules: &Rules) -> (Parsed, Option<String>) {
             (Reading::Blocked { page_id: front.page_id, title: text.and_then(|t| t.title), reason }, None)
         }
     };
-    (Parsed { reading, diagnostics }, body)
+    (Parsed { reading, diagnostics, targets }, body)
+}
+
+/// A reading without a word about it.
+fn silent(reading: Reading) -> Parsed {
+    Parsed { reading, diagnostics: Vec::new(), targets: Targets::default() }
 }
 
 fn outline(bytes: &[u8], rules: &Rules, findings: &mut Findings) -> Outline {

@@ -6,6 +6,7 @@ use crate::page::Mono;
 use crate::policy::ConflictCheck;
 use crate::reason::State;
 use crate::reconcile::FRESH_MS;
+use crate::reconcile::guards;
 
 use super::Engine;
 use super::entry::{Entry, Life, Want};
@@ -54,7 +55,7 @@ fn cost(entry: &Entry) -> Requests {
     let differs = match &entry.found {
         Some(Found::Document(document)) => {
             let says_so = |base: &crate::reconcile::page_record::Base| {
-                (base.source, base.rules) != (document.source, document.rules)
+                base.rules != document.rules || guards::is_changed(document, base)
             };
             u32::from(entry.record.base.as_ref().is_none_or(says_so))
         }

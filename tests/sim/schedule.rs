@@ -1,7 +1,7 @@
 //! A schedule: what kind of hub, documents and rules there are, and what happens one after the other. Drawn from a seed,
 //! carried out by `stage`, judged by `verdict`. What happens is a list, so that a failing one can be cut short.
 
-use hubsync::policy::{ConflictCheck, OnDifference, Policy};
+use hubsync::policy::{ConflictCheck, OnDifference, PageUrl, Policy};
 use hubsync::sandbox::{Normalise, Settings, Stamps};
 
 use super::disk::Tail;
@@ -22,6 +22,8 @@ pub struct Setup {
     pub met: bool,
     /// Whether bodies are what a hub rewrites.
     pub fancy: bool,
+    /// Whether documents point to each other, and those links lead to pages.
+    pub linked: bool,
 }
 
 /// How one page begins.
@@ -186,6 +188,9 @@ pub fn draw(seed: u64) -> (Setup, Vec<Op>) {
         _ => Theme::Crowd,
     };
     let mut setup = draw_setup(&mut rng);
+    if seed % 4 == 1 {
+        (setup.linked, setup.policy.rules.links.page_url) = (true, PageUrl::parse("https://kb/{page_id}").ok());
+    }
     if theme != Theme::Everything {
         (setup.met, setup.policy.conflict_check) = (true, ConflictCheck::On);
         setup.policy.concurrency = setup.policy.concurrency.max(2);
@@ -268,6 +273,7 @@ fn draw_setup(rng: &mut fastrand::Rng) -> Setup {
         no_date: rng.u8(..20) == 0,
         met: rng.bool(),
         fancy: normalise != Normalise::Verbatim,
+        linked: false,
     }
 }
 

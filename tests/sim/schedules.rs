@@ -65,6 +65,7 @@ pub fn run(setup: &Setup, ops: &[Op]) -> Result<Tally, Failure> {
         stage.verify();
     });
     let Stage { mut tally, w, .. } = stage;
+    (0..w.folder.followed).for_each(|_| tally.note(FOLLOWED));
     tally.schedules = 1;
     match result {
         Ok(()) => Ok(tally),
@@ -194,7 +195,10 @@ fn the_same_seed_walks_the_same_way() {
     }
 }
 
+const FOLLOWED: &str = "a document follows what it points to";
+
 const FAULTS: &[&str] = &[
+    FOLLOWED,
     "an event is lost",
     "the queue of events runs over",
     "a request hangs until its time is up",

@@ -28,6 +28,12 @@ pub struct Stage {
     keys: u32,
 }
 
+/// One document pointed to in every way, as seen from its folder, from above and from below.
+fn links_to(page: u8) -> String {
+    let name = id(page);
+    format!(" [l]({name}.md) [m](moved/{name}.md) [n](../{name}.md#x) [[{name}]]")
+}
+
 pub fn id(page: u8) -> String {
     format!("p{}", page % PAGES)
 }
@@ -43,7 +49,7 @@ impl Stage {
             let begins = stage.setup.pages[usize::from(page)];
             let (text, status) = match begins.hub {
                 AtHub::Empty => (String::new(), sandbox::Status::Draft),
-                AtHub::Same => (stage.text("A"), sandbox::Status::Published),
+                AtHub::Same => (stage.at_first(), sandbox::Status::Published),
                 AtHub::Other => ("X0".to_owned(), sandbox::Status::Published),
             };
             stage.w.page(&id(page), &text, status);
@@ -59,13 +65,25 @@ impl Stage {
         stage
     }
 
+    /// The body of every document as its page has it before anything happens: each lies in the root.
+    fn at_first(&self) -> String {
+        (0..PAGES).map(id).fold(self.text("A"), |text, name| {
+            let page = format!("https://kb/{name}");
+            text.replace(&format!("[l]({name}.md)"), &format!("[l]({page})"))
+                .replace(&format!("[[{name}]]"), &format!("[{name}]({page})"))
+        })
+    }
+
     fn plain(&self, page: u8, status: Status) -> Doc {
         Doc { status, ..Doc::published(&id(page), &self.text("A")) }
     }
 
-    /// A body; with white space and bullets where the hub rewrites those.
+    /// A body; with links to all documents where those lead to pages, and with white space and bullets where the hub
+    /// rewrites those.
     fn text(&self, word: &str) -> String {
-        if self.setup.fancy { format!("{word} \\o\n* one  \n* two\n") } else { word.to_owned() }
+        let links = if self.setup.linked { (0..PAGES).map(links_to).collect() } else { String::new() };
+        let word = format!("{word}{links}");
+        if self.setup.fancy { format!("{word} \\o\n* one  \n* two\n") } else { word }
     }
 
     pub fn carry_out(&mut self, op: &Op) {
@@ -439,6 +457,8 @@ impl Stage {
         let act = match act {
             Deed::Publish => Act::Publish { title, content: format!("X{number}") },
             Deed::PublishCommon(n) => Act::Publish { title, content: common(n) },
+            // Which text of a document with links a page has, `watch` can't tell.
+            Deed::PublishBlank if self.setup.linked => return,
             Deed::PublishBlank => {
                 // Only where both have met: at a first meeting such a text is taken for the document's.
                 let met =

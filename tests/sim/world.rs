@@ -287,8 +287,8 @@ impl World {
         let sent = self.now();
         let (mut body, mut looked) = (None, self.time);
         if let Request::Patch(patch) = &request {
-            if patch.patch.text.is_some() {
-                body = self.folder.body(&patch.path.to_text(), patch.source);
+            if let Some(text) = &patch.patch.text {
+                body = self.folder.body(&patch.path.to_text(), patch.source, text.body);
                 if body.is_none() {
                     self.trace.push("stale".to_owned());
                     self.give_back(id);

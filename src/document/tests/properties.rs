@@ -102,7 +102,7 @@ fn file() -> impl Strategy<Value = String> {
 
 /// What must hold of any bytes.
 fn holds(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let Parsed { reading, diagnostics } = parse(bytes, &RULES);
+    let Parsed { reading, diagnostics, .. } = parse(bytes, &RULES);
     let lines = bytes.iter().filter(|b| **b == b'\n').count() + 1;
     for found in &diagnostics {
         prop_assert!(found.span.start <= found.span.end && found.span.end <= bytes.len(), "{found:?}");
