@@ -176,6 +176,10 @@ pub struct Sync {
     #[arg(long)]
     pub confirm_root: bool,
 
+    /// Publish what an upgrade or a changed rule makes of more than 20 documents that nobody touched
+    #[arg(long)]
+    pub confirm_rewrite: bool,
+
     /// Exit 1 where a page drifted, too
     #[arg(long)]
     pub strict: bool,

@@ -10,6 +10,7 @@ use crate::commands::offline::{self, Offline};
 use crate::commands::opening;
 use crate::commands::reader::{Look, Reader, Unread};
 use crate::config::Config;
+use crate::document::links::Around;
 use crate::document::{self, Reading};
 use crate::engine::PageReport;
 use crate::hub::history::Edition;
@@ -23,7 +24,7 @@ mod compare;
 mod hunks;
 mod told;
 
-use compare::{Comparison, Document, compare};
+use compare::{Comparison, Document, bare, compare};
 use told::{Compared, Told};
 
 /// Compares.
@@ -114,7 +115,7 @@ async fn each(
                 Compared::Not(why.clone())
             }
             Look::Page(there) | Look::Archived(there) => {
-                let found = fields(mine.as_ref(), there, offline, reader, &mut known).await?;
+                let found = fields(mine.as_ref(), there, (config, offline), reader, &mut known).await?;
                 let by = edition(&found, page, there, reader).await?;
                 let archived = matches!(look, Look::Archived(_));
                 Compared::With { page: there, found, by, archived }
@@ -151,10 +152,13 @@ fn mine(config: &Config, offline: &Offline, page: &PageReport) -> Result<Option<
         Ok(bytes) => bytes,
         Err(error) => return Err(format!("the file can't be compared: {error}")),
     };
-    let reading = document::parse(&bytes, &rules).reading;
-    let (Reading::Document { authored, .. }, Some(body)) = (reading, document::body(&bytes, &rules)) else {
-        return Err(why());
+    let links = offline.folder.links();
+    let (reading, body) = {
+        let around = Around { path: &page.path, map: &links.read() };
+        (document::parse_among(&bytes, &rules, around).reading, document::body_among(&bytes, &rules, around))
     };
+    let (Reading::Document { authored, .. }, Some(body)) = (reading, body) else { return Err(why()) };
+    let body = bare(&body, rules.notice.as_ref()).to_owned();
     let title = authored.title.clone();
     let live = offline.records.get(id).and_then(|record| record.seen.as_ref()).map(|seen| seen.title.clone());
     let sent = title.clone().or(live).map(|title| Print { title, body: authored.body });
@@ -166,12 +170,13 @@ fn mine(config: &Config, offline: &Offline, page: &PageReport) -> Result<Option<
 async fn fields(
     mine: Option<&Mine>,
     there: &Page,
-    offline: &Offline,
+    (config, offline): (&Config, &Offline),
     reader: &mut Reader,
     known: &mut Known,
 ) -> Result<Comparison, Unread> {
     let base = offline.records.get(&there.id).and_then(|record| record.base.as_ref());
-    let Some(Mine { document, named }) = mine else { return Ok(compare(None, there, base)) };
+    let notice = config.policy().rules.notice;
+    let Some(Mine { document, named }) = mine else { return Ok(compare(None, there, base, notice.as_ref())) };
     known.names = reader.names(&names::kinds(named), &known.names).await?;
     let mut document = document.clone();
     for kind in ListKind::ALL {
@@ -180,7 +185,7 @@ async fn fields(
             document.lists.set(kind, ids.get(kind).cloned());
         }
     }
-    let found = compare(Some(&document), there, base);
+    let found = compare(Some(&document), there, base, notice.as_ref());
     for list in &found.lists {
         let table = known.names.by_id(list.kind);
         if list.page.iter().any(|id| !table.contains_key(id.as_str())) && known.read.insert(list.kind) {

@@ -166,6 +166,21 @@ fn lists_are_shown_by_name() {
 }
 
 #[test]
+fn a_notice_and_rewritten_links_are_no_difference() {
+    let place = Place::with(
+        "publish:\n  on_first_meeting: local\n  notice: '_Kept in git: {path}_'\nlinks:\n  page_url: https://hub/{page_id}\n",
+    );
+    place.same(2);
+    place.doc("p0", "See [the other](p1.md).\n");
+    place.run(&["sync"]).ends(0);
+    assert!(place.content("p0").starts_with("See [the other](https://hub/p1).\n\n_Kept in git: "));
+    assert_eq!(one(&place, "docs/p0.md")["differs"], false);
+    place.doc("p0", "See [the other](p1.md) now.\n");
+    let ran = place.run(&["diff", "docs/p0.md"]).ends(0);
+    assert!(ran.out.contains("+See [the other](https://hub/p1) now.\n") && !ran.out.contains("Kept in git"), "{ran:#?}");
+}
+
+#[test]
 fn it_runs_beside_a_daemon_and_keeps_the_budget() {
     let place = Place::with("watch:\n  debounce: 100ms\n");
     place.same(2);

@@ -41,6 +41,7 @@ mod portals;
 mod private;
 mod reload;
 mod resolve;
+mod rewrite;
 mod roots;
 mod saves;
 mod secrets;
