@@ -180,6 +180,10 @@ pub struct Sync {
     #[arg(long)]
     pub confirm_root: bool,
 
+    /// Publish what an upgrade or a changed rule makes of more than 20 documents that nobody touched
+    #[arg(long)]
+    pub confirm_rewrite: bool,
+
     /// Exit 1 where a page drifted, too
     #[arg(long)]
     pub strict: bool,
@@ -487,7 +491,7 @@ mod tests {
 
     #[test]
     fn commands_of_the_contract_that_are_not_there_yet_are_unknown_with_code_2() {
-        for name in ["link", "schema", "completions"] {
+        for name in ["schema", "completions"] {
             let error = typed(&format!("hubsync {name}")).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (ErrorKind::InvalidSubcommand, 2), "{name}");
         }

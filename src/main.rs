@@ -65,7 +65,7 @@ fn typed(error: &clap::Error) -> ExitCode {
     u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8).into()
 }
 
-// One total match
+// One total match: each command with what it needs.
 async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
     let env = config::environment_of_process();
     let here = config::current_folder(&env)?;

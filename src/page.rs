@@ -406,6 +406,9 @@ pub struct Authored {
     pub title: Option<String>,
     /// The marks of the body that travels.
     pub body: BodyPrint,
+    /// The same without the notice under it; `None` where there is none.
+    #[serde(default)]
+    pub bare: Option<BodyPrint>,
     /// What it wants its page to be.
     pub status: Status,
     /// The lists that it manages, by name.
@@ -423,6 +426,8 @@ pub struct Desired {
     pub title: Option<String>,
     /// The marks of the body that travels.
     pub body: BodyPrint,
+    /// The same without the notice under it; `None` where there is none.
+    pub bare: Option<BodyPrint>,
     /// What it wants its page to be.
     pub status: Status,
     /// The lists that it manages.

@@ -11,15 +11,17 @@ use hubsync::document::{self, Parsed, Reading};
 use hubsync::engine::request::{AnswerBody, PatchRequest, Request};
 use hubsync::hub::response::{self, Headers};
 use hubsync::page::{Authored, BodyPrint, Digest, DocPath, ListKind, Lists, PageId, Patch, Status, Wall};
-use hubsync::policy::{Rules, TitleHeading};
+use hubsync::policy::{LinkRules, Rules, TitleHeading};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-const STRIP: Rules = Rules { default_status: Status::Draft, title_heading: TitleHeading::Strip };
-const KEEP: Rules = Rules { default_status: Status::Draft, title_heading: TitleHeading::Keep };
+const STRIP: Rules =
+    Rules { default_status: Status::Draft, title_heading: TitleHeading::Strip, links: LinkRules::OFF, notice: None };
+const KEEP: Rules =
+    Rules { default_status: Status::Draft, title_heading: TitleHeading::Keep, links: LinkRules::OFF, notice: None };
 
 /// A file: its spans lie in it, its body is the one whose marks are remembered, and its line ends make no difference.
 pub fn document(bytes: &[u8]) {
-    let Parsed { reading, diagnostics } = document::parse(bytes, &STRIP);
+    let Parsed { reading, diagnostics, .. } = document::parse(bytes, &STRIP);
     let lines = bytes.iter().filter(|b| **b == b'\n').count() + 1;
     for found in &diagnostics {
         assert!(found.span.start <= found.span.end && found.span.end <= bytes.len(), "{found:?}");
@@ -145,11 +147,11 @@ fn twins(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 
 /// A reading without what must differ between twins: the digest of the bytes, offsets, and columns behind a line end.
 fn essence(bytes: &[u8]) -> String {
-    let Parsed { reading, diagnostics } = document::parse(bytes, &STRIP);
+    let Parsed { reading, diagnostics, .. } = document::parse(bytes, &STRIP);
     let told: Vec<_> = diagnostics.iter().map(|d| (d.line, d.code, d.severity, &d.suggestion)).collect();
     let said = match &reading {
         Reading::Document { page_id, visibility, authored } => {
-            let Authored { rules, title, body, status, named, source: _ } = authored;
+            let Authored { rules, title, body, bare: _, status, named, source: _ } = authored;
             format!("{page_id:?} {visibility:?} {rules:?} {title:?} {body:?} {status:?} {named:?}")
         }
         Reading::Blocked { page_id, title, reason } => {

@@ -1,15 +1,16 @@
 //! `hubsync diff`: documents against their pages. Reads the state, the folder and the hub, changes nothing, beside a daemon and
 //! without. 1 request a page, and 1 more for who edited one that is in conflict or drifted.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
 use crate::cli::{self, Exit};
+use crate::commands::offline::{self, Offline};
 use crate::commands::opening;
 use crate::commands::reader::{Look, Reader, Unread};
-use crate::commands::standing::Standing;
 use crate::config::Config;
-use crate::daemon::clock::Clock;
+use crate::document::links::Around;
 use crate::document::{self, Reading};
 use crate::engine::PageReport;
 use crate::hub::history::Edition;
@@ -23,7 +24,7 @@ mod compare;
 mod hunks;
 mod told;
 
-use compare::{Comparison, Document, compare};
+use compare::{Comparison, Document, bare, compare};
 use told::{Compared, Told};
 
 /// Compares.
@@ -45,11 +46,12 @@ pub async fn run(
         Ok(scope) => scope,
         Err(why) => return refuse(&why),
     };
-    let standing = match Standing::read(config, Clock::start().now(), console) {
-        Ok(standing) => standing,
+    let offline = match offline::look(config) {
+        Ok(offline) => offline,
         Err(why) => return refuse(&why),
     };
-    let pages = &standing.summary.pages;
+    offline.remarks.iter().for_each(|remark| console.warning(Shown::new(remark)));
+    let pages = &offline.engine.summary(offline.now).pages;
     if let Some(unknown) = scope.iter().find(|path| !pages.iter().any(|page| is_below(&page.path, path))) {
         return refuse(&format!("{} is no document, and no folder with one in it", unknown.to_text()));
     }
@@ -57,7 +59,7 @@ pub async fn run(
     let in_step = pages.iter().filter(|page| page.path.is_within(&scope) && page.state == State::InStep);
     let left_out = in_step.count() - chosen.iter().filter(|page| page.state == State::InStep).count();
     let mut told = Told::new(args, console, left_out);
-    let ended = each(&chosen, &standing, args, config, console, progress, &mut told).await;
+    let ended = each(&chosen, &offline, args, config, console, progress, &mut told).await;
     told.end()?;
     match ended {
         Ok(exit) => Ok(exit),
@@ -79,7 +81,7 @@ fn is_wanted(page: &PageReport, scope: &[DocPath]) -> bool {
 /// Compares one after the other.
 async fn each(
     chosen: &[&PageReport],
-    standing: &Standing,
+    offline: &Offline,
     args: &cli::Diff,
     config: &Config,
     console: &Console,
@@ -87,12 +89,12 @@ async fn each(
     told: &mut Told<'_>,
 ) -> Result<Exit, Unread> {
     let mut reader: Option<Reader> = None;
-    let mut known = standing.loaded.names.clone();
+    let mut known = Known { names: offline.names.clone(), read: BTreeSet::new() };
     let mut exit = Exit::Ok;
     for (n, page) in chosen.iter().enumerate() {
-        let mine = mine(config, standing, page);
+        let mine = mine(config, offline, page);
         let (Some(id), Ok(mine)) = (&page.page_id, &mine) else {
-            told.page(page, &Compared::Not(mine.err().unwrap_or_default()), &known, None);
+            told.page(page, &Compared::Not(mine.err().unwrap_or_default()), &known.names, None);
             continue;
         };
         let reader = match &mut reader {
@@ -113,16 +115,22 @@ async fn each(
                 Compared::Not(why.clone())
             }
             Look::Page(there) | Look::Archived(there) => {
-                let found = fields(mine.as_ref(), there, page, standing, reader, &mut known).await?;
+                let found = fields(mine.as_ref(), there, (config, offline), reader, &mut known).await?;
                 let by = edition(&found, page, there, reader).await?;
                 let archived = matches!(look, Look::Archived(_));
                 Compared::With { page: there, found, by, archived }
             }
         };
         let requests = reader.requests();
-        reader.aside(|| told.page(page, &compared, &known, Some(requests)));
+        reader.aside(|| told.page(page, &compared, &known.names, Some(requests)));
     }
     Ok(exit)
+}
+
+/// The names that are known, and which tables of them were read again in this run: once is enough.
+struct Known {
+    names: Names,
+    read: BTreeSet<ListKind>,
 }
 
 /// A document of ours that is compared.
@@ -133,10 +141,10 @@ struct Mine {
 }
 
 /// What the file says; `None` where it is gone, and why not where there is nothing to compare.
-fn mine(config: &Config, standing: &Standing, page: &PageReport) -> Result<Option<Mine>, String> {
+fn mine(config: &Config, offline: &Offline, page: &PageReport) -> Result<Option<Mine>, String> {
     let why = || page.reason.as_ref().map(|reason| reason.message.clone()).unwrap_or_default();
     let Some(id) = &page.page_id else { return Err(why()) };
-    if standing.gone.contains(id) {
+    if offline.gone.contains(id) {
         return Ok(None);
     }
     let rules = config.policy().rules;
@@ -144,17 +152,15 @@ fn mine(config: &Config, standing: &Standing, page: &PageReport) -> Result<Optio
         Ok(bytes) => bytes,
         Err(error) => return Err(format!("the file can't be compared: {error}")),
     };
-    let reading = document::parse(&bytes, &rules).reading;
-    let (Reading::Document { authored, .. }, Some(body)) = (reading, document::body(&bytes, &rules)) else {
-        return Err(why());
+    let links = offline.folder.links();
+    let (reading, body) = {
+        let around = Around { path: &page.path, map: &links.read() };
+        (document::parse_among(&bytes, &rules, around).reading, document::body_among(&bytes, &rules, around))
     };
+    let (Reading::Document { authored, .. }, Some(body)) = (reading, body) else { return Err(why()) };
+    let body = bare(&body, rules.notice.as_ref()).to_owned();
     let title = authored.title.clone();
-    let live = standing
-        .loaded
-        .pages
-        .iter()
-        .find(|(known, _, _)| known == id)
-        .and_then(|(_, _, record)| record.seen.as_ref().map(|seen| seen.title.clone()));
+    let live = offline.records.get(id).and_then(|record| record.seen.as_ref()).map(|seen| seen.title.clone());
     let sent = title.clone().or(live).map(|title| Print { title, body: authored.body });
     let document = Document { title, body, sent, status: authored.status, lists: Lists::default() };
     Ok(Some(Mine { document, named: authored.named }))
@@ -164,31 +170,26 @@ fn mine(config: &Config, standing: &Standing, page: &PageReport) -> Result<Optio
 async fn fields(
     mine: Option<&Mine>,
     there: &Page,
-    page: &PageReport,
-    standing: &Standing,
+    (config, offline): (&Config, &Offline),
     reader: &mut Reader,
-    known: &mut Names,
+    known: &mut Known,
 ) -> Result<Comparison, Unread> {
-    let record = page
-        .page_id
-        .as_ref()
-        .and_then(|id| standing.loaded.pages.iter().find(|(known, _, _)| known == id).map(|(_, _, record)| record));
-    let base = record.and_then(|record| record.base.as_ref());
-    let Some(Mine { document, named }) = mine else { return Ok(compare(None, there, base)) };
-    *known = reader.names(&names::kinds(named), known).await?;
+    let base = offline.records.get(&there.id).and_then(|record| record.base.as_ref());
+    let notice = config.policy().rules.notice;
+    let Some(Mine { document, named }) = mine else { return Ok(compare(None, there, base, notice.as_ref())) };
+    known.names = reader.names(&names::kinds(named), &known.names).await?;
     let mut document = document.clone();
     for kind in ListKind::ALL {
         // One name that is not found keeps only its own list from being compared; the page's reason tells of it.
-        if let Ok(ids) = names::resolve(&named.only(kind), known) {
+        if let Ok(ids) = names::resolve(&named.only(kind), &known.names) {
             document.lists.set(kind, ids.get(kind).cloned());
         }
     }
-    let found = compare(Some(&document), there, base);
+    let found = compare(Some(&document), there, base, notice.as_ref());
     for list in &found.lists {
-        let table = known.by_id(list.kind);
-        if list.page.iter().any(|id| !table.contains_key(id.as_str())) {
-            let unread = known.without(list.kind);
-            *known = reader.names(&[list.kind], &unread).await?;
+        let table = known.names.by_id(list.kind);
+        if list.page.iter().any(|id| !table.contains_key(id.as_str())) && known.read.insert(list.kind) {
+            known.names = reader.names(&[list.kind], &known.names.without(list.kind)).await?;
         }
     }
     Ok(found)

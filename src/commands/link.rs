@@ -6,13 +6,13 @@ use std::io;
 use std::path::Path;
 
 use crate::cli::{self, Exit};
+use crate::commands::offline::{self, Offline};
 use crate::commands::opening;
 use crate::commands::reader::{Reader, Unread};
-use crate::commands::standing::Standing;
 use crate::config::Config;
-use crate::daemon::clock::Clock;
 use crate::document::edit::{self, Setting};
 use crate::document::{self, Reading};
+use crate::engine::PageReport;
 use crate::engine::settled::{Checkout, RootHealth};
 use crate::local::{read, write};
 use crate::output::{Console, ProgressMode, Shown};
@@ -63,11 +63,12 @@ pub async fn run(
         Ok(scope) => scope,
         Err(why) => return refuse(&why, Exit::Usage),
     };
-    let standing = match Standing::read(config, Clock::start().now(), console) {
-        Ok(standing) => standing,
+    let offline = match offline::look(config) {
+        Ok(offline) => offline,
         Err(why) => return refuse(&why, Exit::Usage),
     };
-    match &standing.health {
+    offline.remarks.iter().for_each(|remark| console.warning(Shown::new(remark)));
+    match &offline.health {
         RootHealth::Ok => {}
         RootHealth::Missing(why) => return refuse(why, Exit::Usage),
         RootHealth::Held(Checkout::Busy(why)) => return refuse(why, Exit::Later),
@@ -77,7 +78,8 @@ pub async fn run(
             return refuse(&why, Exit::Person);
         }
     }
-    let unlinked = unlinked(&standing);
+    let pages = offline.engine.summary(offline.now).pages;
+    let unlinked = unlinked(&offline, &pages);
     let mut told = Told::new(args);
     if unlinked.iter().any(|document| document.path.is_within(&scope) && document.title.is_some()) {
         match rows(args, config, console, progress).await {
@@ -85,7 +87,7 @@ pub async fn run(
             Err(why) => return Ok(why.tell(console)),
         }
     }
-    let matches = matches(&unlinked, told.rows(), &taken(&standing));
+    let matches = matches(&unlinked, told.rows(), &taken(&offline, &pages));
     for (document, found) in unlinked.iter().zip(matches).filter(|(document, _)| document.path.is_within(&scope)) {
         let outcome = match found {
             Match::One(page) if args.dry_run => Outcome::WouldLink(page),
@@ -115,9 +117,9 @@ async fn rows(
 
 /// The documents without a page: those with front matter that are neither broken nor left alone. In the whole root, because a
 /// title that several of them have names no one's page.
-fn unlinked(standing: &Standing) -> Vec<Unlinked> {
-    let readings: BTreeMap<&DocPath, &Reading> = standing.folder.readings().collect();
-    let without = standing.summary.pages.iter().filter(|page| {
+fn unlinked(offline: &Offline, pages: &[PageReport]) -> Vec<Unlinked> {
+    let readings: BTreeMap<&DocPath, &Reading> = offline.folder.readings().collect();
+    let without = pages.iter().filter(|page| {
         page.page_id.is_none() && page.reason.as_ref().is_some_and(|reason| reason.code == Code::NoPageId)
     });
     let document = |path: &DocPath| match readings.get(path) {
@@ -130,10 +132,10 @@ fn unlinked(standing: &Standing) -> Vec<Unlinked> {
 }
 
 /// Pages that have a document, or whose document is known although it can't be read at the moment.
-fn taken(standing: &Standing) -> BTreeSet<PageId> {
-    let named = standing.folder.readings().filter_map(|(_, reading)| reading.page_id());
-    let known = standing.summary.pages.iter().filter_map(|page| page.page_id.as_ref());
-    named.chain(known.filter(|id| !standing.gone.contains(*id))).cloned().collect()
+fn taken(offline: &Offline, pages: &[PageReport]) -> BTreeSet<PageId> {
+    let named = offline.folder.readings().filter_map(|(_, reading)| reading.page_id());
+    let known = pages.iter().filter_map(|page| page.page_id.as_ref());
+    named.chain(known.filter(|id| !offline.gone.contains(*id))).cloned().collect()
 }
 
 /// What each title says.

@@ -12,9 +12,9 @@ use crate::commands::opening;
 use crate::config::Config;
 use crate::engine::change::{LogEntry, LogEvent};
 use crate::output::{Console, Lines, Shown};
-use crate::page::{DocPath, ListKind, Lists, PageId};
+use crate::page::{DocPath, ListKind, Lists, PageId, Wall};
 use crate::reconcile::names::Names;
-use crate::state::backups::{Backups, Kept};
+use crate::state::backups::Backups;
 use crate::state::error::StateError;
 use crate::state::store::{Loaded, Store};
 
@@ -96,11 +96,13 @@ fn told(
         (0..entries.len()).filter(|n| now.contains(&entries[*n].page) || then(&entries[*n].path)).collect();
     let wanted = &wanted[wanted.len().saturating_sub(number)..];
     let pages: BTreeSet<&PageId> = wanted.iter().map(|n| &entries[*n].page).collect();
-    let mut kept: BTreeMap<usize, Vec<Kept>> = BTreeMap::new();
+    let mut kept: BTreeMap<usize, Vec<PathBuf>> = BTreeMap::new();
     for page in pages {
-        for backup in backups.of_page(page)? {
-            if let Some(n) = replaced_by(&backup, page, entries) {
-                kept.entry(n).or_default().push(backup);
+        let texts = backups.of_page(page)?.into_iter().map(|kept| (kept.at, kept.path, Whose::Hub));
+        let documents = backups.documents_of(page)?.into_iter().map(|(at, path)| (at, path, Whose::Ours));
+        for (at, path, whose) in texts.chain(documents) {
+            if let Some(n) = replaced_by(at, whose, page, entries) {
+                kept.entry(n).or_default().push(path);
             }
         }
     }
@@ -109,12 +111,26 @@ fn told(
 
 /// Which entry tells of the write that a backup was made for: it is written right before, to the second, and the answer to the
 /// write is the next thing that is told of its page.
-fn replaced_by(backup: &Kept, page: &PageId, entries: &[LogEntry]) -> Option<usize> {
-    let writes = |event: &LogEvent| matches!(event, LogEvent::Published { .. } | LogEvent::Archived);
-    entries.iter().position(|entry| entry.page == *page && writes(&entry.event) && entry.at >= backup.at)
+fn replaced_by(at: Wall, whose: Whose, page: &PageId, entries: &[LogEntry]) -> Option<usize> {
+    let writes = |event: &LogEvent| match event {
+        LogEvent::Published { .. } => true,
+        LogEvent::Archived => whose == Whose::Hub,
+        LogEvent::Written { .. } => whose == Whose::Ours,
+        LogEvent::Adopted | LogEvent::Raced { .. } => false,
+    };
+    entries.iter().position(|entry| entry.page == *page && writes(&entry.event) && entry.at >= at)
 }
 
-fn line(entry: &LogEntry, backups: Vec<Kept>, names: &Names) -> Line {
+/// Whose text a backup holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// One of the hub.
+    Hub,
+    /// A document that was written over.
+    Ours,
+}
+
+fn line(entry: &LogEntry, backups: Vec<PathBuf>, names: &Names) -> Line {
     let (event, fields, version, lists) = match &entry.event {
         LogEvent::Published { fields, version, replaced } => ("published", fields.clone(), *version, replaced.clone()),
         LogEvent::Adopted => ("adopted", Vec::new(), None, Lists::default()),
@@ -138,7 +154,7 @@ fn line(entry: &LogEntry, backups: Vec<Kept>, names: &Names) -> Line {
         fields,
         version,
         rule: entry.rule.clone(),
-        backups: backups.into_iter().map(|kept| kept.path.to_string_lossy().into_owned()).collect(),
+        backups: backups.into_iter().map(|path| path.to_string_lossy().into_owned()).collect(),
         replaced,
     }
 }
@@ -153,6 +169,7 @@ fn write(lines: &mut Lines, line: &Line) {
             "raced      {path}: somebody published between our look and our write, before version {}",
             line.version.unwrap_or(0)
         ),
+        "written" => format!("written    {path}: the page's text is in the document{version}"),
         other => format!("{other:<9}  {path}"),
     };
     lines.line(format_args!("{}  {what}  [{}]", line.at, line.rule));

@@ -31,7 +31,6 @@ pub mod run;
 pub mod sandbox;
 pub mod service;
 pub mod since;
-pub mod standing;
 pub mod status;
 pub mod sync;
 

@@ -163,7 +163,8 @@ fn open_at(state: &Path, config: &Config, console: &Console, root: RootLock) -> 
     let rules = config.policy().rules;
     let source = config.hub.key.clone();
     let url = config.hub.url.as_str().to_owned();
-    let sender = Arc::new(Sender::new(clock.clone(), config.root.clone(), url, Means { client, rules, source, key }));
+    let means = Means { client, rules, source, key };
+    let sender = Arc::new(Sender::new(clock.clone(), config.root.clone(), folder.links(), url, means));
     let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
     let kept = Kept { store, backups: Backups::of_state(&config.state), ledger };
     let pause = loaded.pause;

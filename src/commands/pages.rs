@@ -6,10 +6,9 @@ use std::io;
 use serde::Serialize;
 
 use crate::cli::{self, Exit};
+use crate::commands::offline::{self, Offline};
 use crate::commands::reader::{Reader, Unread};
-use crate::commands::standing::Standing;
 use crate::config::Config;
-use crate::daemon::clock::Clock;
 use crate::output::{Console, Lines, ProgressMode, Shown};
 use crate::page::{Ids, ListKind, PageId, PageStatus, Row};
 
@@ -40,8 +39,8 @@ struct Line {
 /// # Errors
 /// Where stdout can't be written to.
 pub async fn run(args: &cli::Pages, config: &Config, console: &Console, progress: ProgressMode) -> io::Result<Exit> {
-    let standing = match Standing::read(config, Clock::start().now(), console) {
-        Ok(standing) => standing,
+    let offline = match offline::look(config) {
+        Ok(offline) => offline,
         Err(why) => {
             console.error(Shown::new(&why));
             return Ok(Exit::Usage);
@@ -51,9 +50,8 @@ pub async fn run(args: &cli::Pages, config: &Config, console: &Console, progress
         Ok(read) => read,
         Err(why) => return Ok(why.tell(console)),
     };
-    let documents = documents(&standing);
-    let names = &standing.loaded.names;
-    let tables = [ListKind::Folders, ListKind::Skills].map(|kind| names.by_id(kind));
+    let documents = documents(&offline);
+    let tables = [ListKind::Folders, ListKind::Skills].map(|kind| offline.names.by_id(kind));
     let pages: Vec<Line> = rows.into_iter().map(|row| line(row, &documents, &tables)).collect();
     let lines = if args.json { json(pages, asked) } else { text(&pages) };
     let _ = console.result(&lines)?;
@@ -72,10 +70,10 @@ async fn read(
 }
 
 /// Which document has which page.
-fn documents(standing: &Standing) -> BTreeMap<PageId, String> {
-    let there = |id: &PageId| !standing.gone.contains(id);
-    let pages = standing.summary.pages.iter();
-    pages.filter_map(|page| page.page_id.clone().filter(there).map(|id| (id, page.path.to_text()))).collect()
+fn documents(offline: &Offline) -> BTreeMap<PageId, String> {
+    let there = |id: &PageId| !offline.gone.contains(id);
+    let pages = offline.engine.summary(offline.now).pages;
+    pages.iter().filter_map(|page| page.page_id.clone().filter(there).map(|id| (id, page.path.to_text()))).collect()
 }
 
 fn line(row: Row, documents: &BTreeMap<PageId, String>, [folders, skills]: &[BTreeMap<&str, String>; 2]) -> Line {

@@ -6,11 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{self, Exit};
+use crate::commands::offline;
 use crate::commands::opening::{self, Unopened};
 use crate::commands::reader::{Look, Reader, Unread};
-use crate::commands::standing::Standing;
 use crate::config::Config;
-use crate::daemon::clock::Clock;
 use crate::daemon::settings;
 use crate::engine::settled::RootHealth;
 use crate::local::patterns::Patterns;
@@ -106,8 +105,9 @@ impl<'a> Pull<'a> {
         };
         let patterns = settings::patterns(config).map_err(unusable)?;
         let holder = if args.dry_run { None } else { Some(Holder::find(config, console).await?) };
-        let standing = Standing::read(config, Clock::start().now(), console).map_err(unusable)?;
-        if let Some((why, exit)) = refused(&standing.health) {
+        let offline = offline::look(config).map_err(unusable)?;
+        offline.remarks.iter().for_each(|remark| console.warning(Shown::new(remark)));
+        if let Some((why, exit)) = refused(&offline.health) {
             console.error(Shown::new(&why));
             return Ok(Err(exit));
         }
@@ -117,8 +117,8 @@ impl<'a> Pull<'a> {
             rules: config.policy().rules,
             patterns,
             reader,
-            tables: Tables::new(standing.loaded.names.clone()),
-            choices: Choices::new(standing),
+            tables: Tables::new(offline.names.clone()),
+            choices: Choices::new(offline),
             namer: Namer::new(&config.root),
             into,
             holder,

@@ -20,6 +20,7 @@ use crate::engine::change::HubHealth;
 use crate::engine::outcome::{Outcome, outcome};
 use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
 use crate::hub::history::Edition;
+use crate::local::links::SharedMap;
 use crate::output::{Console, Progress, ProgressMode, Shown, Tally, Waiting};
 use crate::pace::backoff::Backoff;
 use crate::pace::quota::{Lane, NotUntil, Why};
@@ -142,7 +143,13 @@ impl Reader {
         let store = Store::read_only(&config.state)?;
         let (client, rules, source) = (settings::client(config)?, config.policy().rules, config.hub.key.clone());
         let url = config.hub.url.as_str().to_owned();
-        let sender = Sender::new(clock.clone(), config.root.clone(), url, Means { client, rules, source, key });
+        let sender = Sender::new(
+            clock.clone(),
+            config.root.clone(),
+            SharedMap::default(),
+            url,
+            Means { client, rules, source, key },
+        );
         let signals =
             Signals::listen().map_err(|error| format!("the system does not tell us of signals: {error}; try again"))?;
         let deadline = clock.now().mono.plus(duration::millis(max_wait));

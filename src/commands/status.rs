@@ -4,10 +4,9 @@
 use std::io;
 
 use crate::cli::{self, Exit};
+use crate::commands::offline::{self, Offline};
 use crate::commands::report;
-use crate::commands::standing::Standing;
 use crate::config::Config;
-use crate::daemon::clock::Clock;
 use crate::daemon::logging::Loudness;
 use crate::engine::ShutWhy;
 use crate::engine::change::{HubHealth, HubState};
@@ -17,9 +16,7 @@ use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Lines, Shown};
 use crate::page::Wall;
 use crate::state::disk;
-use crate::state::lock::Lock;
 use crate::state::store::Daemon;
-use crate::state::usage::HubKey;
 
 /// Reports.
 ///
@@ -30,18 +27,15 @@ pub fn run(args: &cli::Status, config: &Config, loudness: Loudness, console: &Co
         console.error(Shown::new(why));
         Ok(Exit::Usage)
     };
-    let clock = Clock::start();
-    let now = clock.now();
-    let Standing { loaded, mut summary, .. } = match Standing::read(config, now, console) {
-        Ok(standing) => standing,
+    let Offline { engine, now, hub, daemon, budget_of, remarks, .. } = match offline::look(config) {
+        Ok(found) => found,
         Err(why) => return refuse(&why),
     };
-    let daemon = match Lock::probe(&config.state) {
-        Ok(holder) => loaded.daemon.clone().filter(|_| holder.is_some()),
-        Err(error) => return refuse(&error.to_string()),
-    };
-    let hub = standing(loaded.hub, now.wall);
-    let budget_of = loaded.budget_of.map(HubKey);
+    for remark in &remarks {
+        console.warning(Shown::new(remark));
+    }
+    let hub = standing(hub, now.wall);
+    let mut summary = engine.summary(now);
     if summary.hub.why != Some(ShutWhy::Person) {
         summary.hub = hub;
     }

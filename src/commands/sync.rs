@@ -18,7 +18,7 @@ use crate::daemon::one_shot::{self, End, Watcher};
 use crate::daemon::signals::{Signals, Stop};
 use crate::engine::change::{LogEntry, LogEvent};
 use crate::engine::settled::RootHealth;
-use crate::engine::{Mode, Summary, Writes};
+use crate::engine::{Input, Mode, Summary, Writes};
 use crate::local::Quiet;
 use crate::local::folder::{Folder, Round};
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
@@ -73,7 +73,11 @@ pub async fn run(
     };
     let Opened { hub, .. } = opened;
     let writes = if args.dry_run { Writes::Plan } else { Writes::Send };
+    let confirmed = args.confirm_rewrite.then(|| scope.clone());
     let (mut driver, mut tree, _lock) = opened.drive(config, Mode::OneShot(writes), scope)?;
+    if let Some(scope) = confirmed {
+        driver.handle(Input::ConfirmRewrite(scope));
+    }
     if let Some(branch) = &args.branch {
         tree.detached_is(branch.clone());
     }

@@ -91,6 +91,9 @@ pub struct SyncOrder {
     pub max_wait: u64,
     /// `--confirm-root`.
     pub confirm_root: bool,
+    /// `--confirm-rewrite`.
+    #[serde(default)]
+    pub confirm_rewrite: bool,
     /// What a person decided (`hubsync resolve`).
     #[serde(default)]
     pub decided: Vec<(PageId, Resolution)>,

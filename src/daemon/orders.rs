@@ -149,6 +149,9 @@ impl Orders {
             FirstMeeting::Hold => OnDifference::Hold,
         });
         driver.handle(Input::PublishNow(id, PublishNow { scope: scope.clone(), on_first_meeting }));
+        if order.confirm_rewrite {
+            driver.handle(Input::ConfirmRewrite(scope.clone()));
+        }
         let sync = Sync {
             undecided: order.decided.clone(),
             order,
@@ -197,8 +200,11 @@ impl Orders {
         match driver.engine().forget_page(now, &page) {
             Err(why @ NotForgotten::InDoubt) => replies.end(Reply::Refused { why: why.to_string(), exit: 75 }),
             Err(why @ NotForgotten::Unknown) => replies.end(Reply::Refused { why: why.to_string(), exit: 2 }),
-            Ok(()) => {
+            Ok(path) => {
                 tree.forget(page.clone());
+                if tree.question(vec![path]).is_none() {
+                    tracing::warn!("the folder does not answer, so its document is met again with the next scan");
+                }
                 self.forgets.push((page, replies));
             }
         }

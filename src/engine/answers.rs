@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::pace::backoff::Backoff;
 use crate::pace::breaker::{Event, ProbeEnd};
 use crate::pace::quota::Lane;
-use crate::page::{DraftSeen, Mono, Now, Page, PageId, PageStatus, Print, Row, Status, Wall};
+use crate::page::{DraftSeen, ListKind, Mono, Now, Page, PageId, PageStatus, Print, Row, Status, Wall};
 use crate::reason::Code;
 use crate::reconcile::page_record::{Doubt, IntentKind, Refused, Seen, Trouble};
 use crate::reconcile::{acknowledged, wanted};
@@ -223,8 +223,12 @@ impl Engine {
                 self.list_retry = Some(now.mono.plus(Backoff::HUB.delay(self.list_failures, self.setting.jitter)));
                 let waiting = |e: &&Entry| e.life == Life::Wants(Want::Names);
                 for entry in self.entries.values().filter(waiting) {
-                    if let Some(Found::Document(document)) = &entry.found {
-                        self.names_wanted.extend(crate::reconcile::names::kinds(&document.named));
+                    match &entry.found {
+                        Some(Found::Document(document)) if entry.record.settled.is_none() => {
+                            self.names_wanted.extend(crate::reconcile::names::kinds(&document.named));
+                        }
+                        // What the hub's lists are called is wanted for a file.
+                        _ => self.names_wanted.extend(ListKind::ALL),
                     }
                 }
             }

@@ -187,7 +187,8 @@ impl Entry {
 
     /// Whether the hub was ever asked for it: from then on a list may tell of it.
     pub fn was_asked_for(&self) -> bool {
-        self.record.base.is_some() || self.record.seen.is_some() || self.record.absent.is_some()
+        let PageRecord { base, seen, absent, archived, .. } = &self.record;
+        base.is_some() || seen.is_some() || absent.is_some() || archived.is_some()
     }
 
     /// Whether it is a page of ours: it was asked for, or has a document.

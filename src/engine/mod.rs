@@ -8,7 +8,8 @@
 //! The one ordering rule: what is sent was stored before. A slot of the budget is taken first and is not bound to a page:
 //! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
 //!
-//! Reading order: `entry` (one page), `plan` (decide and what follows), `resolve` (what a person decides), `history` (runs without a state), `spend` (slots and requests), `answers` (what came
+//! Reading order: `entry` (one page), `plan` (decide and what follows), `resolve` (what a person decides), `rewrites` (too
+//! many texts that nobody touched), `history` (runs without a state), `spend` (slots and requests), `answers` (what came
 //! back), `listing` and `gates` (lists, and what keeps requests back), `backlog`, `summary`.
 
 mod answers;
@@ -25,6 +26,7 @@ mod plan;
 mod publish_now;
 pub mod request;
 mod resolve;
+mod rewrites;
 pub mod settled;
 mod spend;
 mod summary;
@@ -45,6 +47,7 @@ use gates::Gates;
 use listing::{NamesRun, PageList};
 use request::{Answer, Request};
 use resolve::Writing;
+use rewrites::Rewrites;
 use settled::{History, RootHealth, Settled};
 use spend::{Job, Slot};
 use unsaved::Unsaved;
@@ -89,6 +92,8 @@ pub enum Input {
     Decided(Vec<(PageId, Resolution)>),
     /// A document was written, or why not.
     Wrote(Id, Result<(), String>),
+    /// A person said: what the rules of now make of these documents is right; none named: of all.
+    ConfirmRewrite(Vec<DocPath>),
     /// A person said: publish these now.
     PublishNow(OrderId, PublishNow),
     /// A command looked at a page and wrote its document.
@@ -201,6 +206,7 @@ pub struct Engine {
     loose_news: BTreeSet<DocPath>,
     looked: BTreeSet<PageId>,
     missing: BTreeSet<PageId>,
+    rewrites: Rewrites,
     /// The wall clock less the monotonic one, in milliseconds, when last told; `None`: never told.
     offset: Option<i64>,
 }
@@ -270,6 +276,7 @@ impl Engine {
             loose_news: BTreeSet::new(),
             looked: BTreeSet::new(),
             missing: BTreeSet::new(),
+            rewrites: Rewrites::default(),
             offset: None,
         }
     }
@@ -290,6 +297,7 @@ impl Engine {
             Input::Paused(pause) => self.gates.pause_by_person(now, pause),
             Input::Decided(decided) => self.decided(now, decided),
             Input::Wrote(id, result) => self.wrote(now, id, result),
+            Input::ConfirmRewrite(scope) => self.confirm_rewrite(scope),
             Input::PublishNow(id, order) => self.publish_now(now, id, order),
             Input::Met(met) => self.met(now, *met),
             Input::OrderEnded(id) => self.order_ended(id),

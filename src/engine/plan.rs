@@ -44,6 +44,7 @@ impl Engine {
         if self.wants_history(id) {
             return;
         }
+        self.note_rewrite(id);
         for _ in 0..ROUNDS {
             let Some(decision) = self.decide_page(now, id) else {
                 // Its file was not read yet: that will make it due again.
@@ -93,6 +94,7 @@ impl Engine {
             rules: document.rules,
             title: document.title.clone(),
             body: document.body,
+            bare: document.bare,
             status: document.status,
             lists,
         })
@@ -222,9 +224,12 @@ impl Engine {
     fn forget(&mut self, now: Now, id: &PageId) -> Progress {
         let Some(entry) = self.entries.get(id) else { return Progress::AtRest };
         if entry.record.archived.is_some() {
-            let archived = entry.record.archived;
+            // That it was restored since is what brings its document back to life; and that its file is missed says nothing
+            // about the root.
+            let (archived, moved, missed) = (entry.record.archived, entry.record.moved.clone(), entry.record.missed);
             if let Some(entry) = self.entries.get_mut(id) {
-                entry.record = crate::reconcile::page_record::PageRecord { archived, ..Default::default() };
+                entry.record =
+                    crate::reconcile::page_record::PageRecord { archived, moved, missed, ..Default::default() };
                 entry.life = Life::Idle;
                 entry.standing = Standing { state: State::Orphaned, ..Standing::pending("F5", None) };
             }
@@ -287,13 +292,30 @@ impl Engine {
         });
         if self.setting.mode == Mode::OneShot(Writes::Plan) {
             entry.life = Life::Idle;
-            return Progress::AtRest;
         }
+        if let Some(reason) = self.rewrite_held(id) {
+            return self.hold_rewrite(id, reason);
+        }
+        let Some(entry) = self.entries.get_mut(id).filter(|_| self.setting.mode != Mode::OneShot(Writes::Plan)) else {
+            return Progress::AtRest;
+        };
         let retry = entry.retry_at(now.mono, now.wall);
         let quiet = entry.quiet.map(|quiet| quiet.until);
         let until = retry.into_iter().chain(quiet).max().filter(|at| *at > now.mono);
         entry.life = until.map_or(Life::Wants(Want::Write), Life::Waiting);
         self.failed_for_good(id);
+        Progress::AtRest
+    }
+
+    /// It waits for a person, and asks for nothing.
+    fn hold_rewrite(&mut self, id: &PageId, reason: Reason) -> Progress {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.life = Life::Idle;
+            if entry.standing.reason.as_ref() != Some(&reason) {
+                self.news.insert(id.clone());
+            }
+            entry.standing.reason = Some(reason);
+        }
         Progress::AtRest
     }
 

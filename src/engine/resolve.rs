@@ -6,15 +6,16 @@
 
 use std::collections::BTreeMap;
 
+use crate::document;
 use crate::pace::quota::Lane;
-use crate::page::{DraftSeen, ListKind, Named, Now, Page, PageId, Status, Text};
+use crate::page::{DocPath, DraftSeen, ListKind, Named, Now, Page, PageId, Status, Text};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::merge;
 use crate::reconcile::names;
-use crate::reconcile::page_record::{Keep, PageRecord, Resolution};
+use crate::reconcile::page_record::{Keep, Resolution};
 
 use super::change::{FileChange, LogEntry, LogEvent, OwnText};
-use super::entry::{Action, Entry, Life, Planned, Standing};
+use super::entry::{Action, Entry, Life, Planned, Standing, Want};
 use super::orders::EDIT;
 use super::plan::Progress;
 use super::settled::Found;
@@ -98,6 +99,14 @@ impl Engine {
             entry.life = Life::Idle;
             return Progress::AtRest;
         }
+        let unread = self.unread_names(id, keep);
+        let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
+        if !unread.is_empty() {
+            entry.standing = Standing::pending(rule, None);
+            entry.life = Life::Wants(Want::Names);
+            self.names_wanted.extend(unread);
+            return Progress::AtRest;
+        }
         let Some(page) = entry.page.take() else {
             // It was looked at, but its text is not at hand any more.
             entry.sight.moved();
@@ -117,6 +126,23 @@ impl Engine {
         }
         self.outbox.push_back(Effect::Write(write, path, Box::new(change)));
         Progress::AtRest
+    }
+
+    /// Tables of names that were not read in this run and lack a name that the file is to say.
+    fn unread_names(&self, id: &PageId, keep: Keep) -> Vec<ListKind> {
+        let Some(entry) = self.entries.get(id) else { return Vec::new() };
+        let (Some(seen), true) = (&entry.record.seen, entry.page.is_some()) else { return Vec::new() };
+        let managed = |kind: ListKind| match &entry.found {
+            Some(Found::Document(document)) if keep == Keep::Remote => names::kinds(&document.named).contains(&kind),
+            Some(Found::Document(_)) => false,
+            _ => true,
+        };
+        let nameless = |kind: ListKind| {
+            let ids = seen.lists.get(kind).into_iter().flatten();
+            ids.into_iter().any(|id| !names::knows(kind, id, &self.names))
+        };
+        let unread = |kind: &ListKind| managed(*kind) && nameless(*kind) && !self.names_read.contains_key(kind);
+        ListKind::ALL.into_iter().filter(unread).collect()
     }
 
     /// What the file of a page is to say.
@@ -160,7 +186,7 @@ impl Engine {
             version: page.version,
             source: document.map(|document| document.source),
             own_text,
-            text: Text::clone(text),
+            text: self.without_notice(text),
             status: if own_text == OwnText::Beside { None } else { status },
             lists: Named {
                 folders: lists(ListKind::Folders),
@@ -168,6 +194,15 @@ impl Engine {
                 sources: lists(ListKind::Sources),
             },
         })
+    }
+
+    /// A page's text as a document has it.
+    fn without_notice(&self, text: &Text) -> Text {
+        let body = match &self.policy.rules.notice {
+            Some(notice) => document::without_notice(&text.body, notice).to_owned(),
+            None => text.body.clone(),
+        };
+        Text { title: text.title.clone(), body }
     }
 
     /// A document was written, or why not. What it says by now is read as any other change.
@@ -207,26 +242,22 @@ impl Engine {
         Progress::AtRest
     }
 
-    /// Forgets all that is remembered of a page. A document that still names it is met again.
+    /// Forgets all that is remembered of a page, and answers where its document lay. One that still names the page is met again,
+    /// once the folder tells of it anew.
     ///
     /// # Errors
     /// While a write to it is not answered.
-    pub fn forget_page(&mut self, now: Now, id: &PageId) -> Result<(), NotForgotten> {
-        let Some(entry) = self.entries.get_mut(id) else { return Err(NotForgotten::Unknown) };
+    pub fn forget_page(&mut self, now: Now, id: &PageId) -> Result<DocPath, NotForgotten> {
+        let Some(entry) = self.entries.get(id) else { return Err(NotForgotten::Unknown) };
         if entry.life == Life::InFlight || entry.intent.is_some() || entry.record.doubt.is_some() {
             return Err(NotForgotten::InDoubt);
         }
+        let path = entry.path.clone();
+        self.entries.remove(id);
         self.due.retain(|due| due != id);
         self.unsaved.forget(now.mono, id);
-        if matches!(entry.found, Some(Found::Gone { .. }) | None) {
-            self.entries.remove(id);
-            return Ok(());
-        }
-        let mut met_again = Entry::new(entry.path.clone(), PageRecord::default());
-        met_again.found = entry.found.take();
-        *entry = met_again;
-        self.make_due(id);
-        Ok(())
+        self.note_rewrite(id);
+        Ok(path)
     }
 
     /// Whether what became of a page is stored.

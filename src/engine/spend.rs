@@ -232,6 +232,9 @@ impl Engine {
     }
 
     fn spend_on_write(&mut self, now: Now, slot: Id, errand: Errand, id: &PageId) -> bool {
+        if self.rewrite_is_early(now, id) {
+            return false;
+        }
         match self.decide_page(now, id) {
             Some(Decision { step: Step::Patch(write), .. }) => self.send_patch(now, (slot, errand), id, &write),
             Some(Decision { step: Step::Archive, .. }) => self.send_archive(now, (slot, errand), id),

@@ -11,6 +11,7 @@ pub mod folder;
 pub mod git;
 pub mod identity;
 mod index;
+pub mod links;
 mod patience;
 pub mod patterns;
 pub mod read;

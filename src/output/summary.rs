@@ -232,9 +232,11 @@ impl Report {
         if refused || self.hub.state == HubState::Unauthorized || matches!(self.summary.root, RootHealth::Missing(_)) {
             return Verdict::Unusable;
         }
+        let held = |page: &PageReport| page.reason.as_ref().is_some_and(|why| why.code == Code::RenderingChanged);
         let person = counts.blocked + counts.conflict > 0
             || matches!(self.summary.root, RootHealth::Changed { .. } | RootHealth::Held(Checkout::Unnamed(_)))
             || shut == Some(ShutWhy::Redirected)
+            || self.summary.pages.iter().any(held)
             || (strict == Strictness::Strict && counts.drifted > 0)
             || (run == Run::DryRun && !self.plan().is_empty());
         if person {

@@ -104,8 +104,10 @@ impl<'a> Case<'a> {
             let reason = Reason::new(Code::RemoteDraft, draft_lies_there(hub));
             return self.settle_or("D9", reason, hub, remote, || self.write(Some(base), hub, &both(&changed, &theirs)));
         }
-        // D8: a text that this document once had is no foreign edit.
-        let had = merge::compared(self.desired.status, hub).is_some_and(|text| self.page.history.contains(text));
+        // D8: a text that this document once had is no foreign edit, nor is its own without our notice.
+        let no_edit =
+            |text: &Print| self.page.history.contains(text) || merge::only_lacks_the_notice(self.desired, text);
+        let had = merge::compared(self.desired.status, hub).is_some_and(no_edit);
         let revert = had && changed.contains(&Field::Text) && theirs.contains(&Field::Text);
         let foreign: Fields = theirs.iter().copied().filter(|field| !(revert && *field == Field::Text)).collect();
         let send = || self.write(Some(base), hub, &changed);

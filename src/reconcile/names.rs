@@ -116,6 +116,11 @@ pub fn resolve(named: &Named, names: &Names) -> Result<Lists, Unresolved> {
     }
 }
 
+/// Whether there is a name for what has this id.
+pub fn knows(kind: ListKind, id: &str, names: &Names) -> bool {
+    names.table(kind).iter().any(|one| one.id == id)
+}
+
 /// How a document names what has this id: by a name that stands for it alone, else by the id itself.
 pub fn spelled(kind: ListKind, id: &str, names: &Names) -> String {
     let table = names.table(kind);

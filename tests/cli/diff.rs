@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::place::{Place, Ran, until};
-use crate::stub::{Stub, Then, error, page};
+use crate::stub::{Stub, Then, error, http, page, page_of};
 
 fn publish(place: &Place, id: &str, title: &str, content: &str) {
     act(place, id, Act::Publish { title: title.to_owned(), content: content.to_owned() });
@@ -166,6 +166,24 @@ fn lists_are_shown_by_name() {
 }
 
 #[test]
+fn a_notice_and_rewritten_links_are_no_difference() {
+    let place = Place::with(
+        "publish:\n  on_first_meeting: local\n  notice: '_Kept in git: {path}_'\nlinks:\n  page_url: https://hub/{page_id}\n",
+    );
+    place.same(2);
+    place.doc("p0", "See [the other](p1.md).\n");
+    place.run(&["sync"]).ends(0);
+    assert!(place.content("p0").starts_with("See [the other](https://hub/p1).\n\n_Kept in git: "));
+    assert_eq!(one(&place, "docs/p0.md")["differs"], false);
+    place.doc("p0", "See [the other](p1.md) now.\n");
+    let ran = place.run(&["diff", "docs/p0.md"]).ends(0);
+    assert!(
+        ran.out.contains("+See [the other](https://hub/p1) now.\n") && !ran.out.contains("Kept in git"),
+        "{ran:#?}"
+    );
+}
+
+#[test]
 fn it_runs_beside_a_daemon_and_keeps_the_budget() {
     let place = Place::with("watch:\n  debounce: 100ms\n");
     place.same(2);
@@ -237,6 +255,46 @@ fn a_fault_that_passes_is_waited_for_and_a_page_that_fails_delays_no_other() {
     let ran = place.run(&["diff", "--max-wait", "1s"]).ends(75);
     assert!(ran.out.contains("a fault of its own (500)") && ran.out.contains("p1.md: "), "{ran:#?}");
     assert!(ran.out.contains("+New."), "the other is compared: {ran:#?}");
+}
+
+#[test]
+fn who_edited_is_told_where_it_can_be_had_and_else_left_out() {
+    let place = Place::new();
+    place.same(1);
+    place.run(&["sync"]).ends(0);
+    publish(&place, "p0", "p0", "Theirs.\n");
+    place.doc("p0", "Ours.\n");
+    place.run(&["sync"]).ends(1);
+    for versions in [error(404, "no"), error(403, "no"), error(500, "no"), (200, "{}".to_owned())] {
+        let hub =
+            Stub::new(
+                move |line| {
+                    if line.contains("/versions") { versions.clone() } else { page_of("p0", "Theirs.\n", None) }
+                },
+            );
+        hub.guard(&place, "", "");
+        let ran = place.run(&["diff", "docs/p0.md"]).ends(0);
+        assert!(ran.out.contains("-Theirs.") && !ran.out.contains(" by "), "{ran:#?}");
+        assert_eq!(hub.requests().len(), 2, "it is asked once");
+    }
+}
+
+#[test]
+fn a_key_that_was_changed_meanwhile_is_read_again() {
+    let keys = tempfile::TempDir::new().unwrap();
+    let file = keys.path().join("key");
+    std::fs::write(&file, "exec_live_first").unwrap();
+    let changed = file.clone();
+    let hub = Stub::acting(move |call| {
+        let known = String::from_utf8_lossy(&call.bytes).contains("exec_live_second");
+        std::fs::write(&changed, "exec_live_second").unwrap();
+        call.say(http(&if known { page("p0") } else { error(401, "no") }, ""));
+        Then::KeepOpen
+    });
+    let place = hub.place(&format!("  api_key_file: {}\n", file.display()), "");
+    place.doc("p0", "Ours.\n");
+    let ran = place.run(&["diff", "docs/p0.md"]).ends(0);
+    assert!(ran.out.contains("+Ours.") && hub.requests().len() == 2, "{ran:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `hubsync log`: what was done, by which rule, and where the replaced text lies; without asking the hub.
 
 use hubsync::sandbox::server::clock;
-use hubsync::sandbox::{NewPage, Status};
+use hubsync::sandbox::{Act, NewPage, Status};
 
 use crate::place::Place;
 
@@ -63,4 +63,28 @@ fn what_was_published_and_replaced_is_told_with_its_backup() {
     let _daemon = place.daemon();
     assert_eq!(place.json(&["log", "--json"])["entries"], told["entries"], "beside a daemon");
     assert_eq!(place.requests().get("PATCH"), None);
+}
+
+#[test]
+fn what_a_person_decided_is_told_with_the_document_that_it_replaced() {
+    let place = Place::new();
+    place.same(2);
+    place.run(&["sync"]).ends(0);
+    let publish = Act::Publish { title: "p0".to_owned(), content: "Theirs.\n".to_owned() };
+    place.hub.lock().model.colleague(clock(), "p0", publish).unwrap();
+    place.doc("p0", "Ours.\n");
+    std::fs::remove_file(place.root().join("p1.md")).unwrap();
+    place.run(&["sync"]).ends(1);
+    place.run(&["resolve", "docs/p0.md", "--keep", "remote"]).ends(0);
+    place.run(&["resolve", "docs/p1.md", "--keep", "local", "--confirm-archive"]).ends(0);
+    let told = place.json(&["log", "--json"]);
+    let entries = told["entries"].as_array().unwrap();
+    let of = |event: &str| {
+        entries.iter().find(|entry| entry["event"] == event).unwrap_or_else(|| panic!("{event}: {told:#}"))
+    };
+    let text = |entry: &serde_json::Value| std::fs::read_to_string(entry["backups"][0].as_str().unwrap()).unwrap();
+    assert_eq!((&of("written")["page_id"], &of("archived")["page_id"]), (&"p0".into(), &"p1".into()));
+    assert!(text(of("written")).ends_with("Ours.\n"), "the document's own text: {told:#}");
+    assert!(text(of("archived")).ends_with("Same.\n"), "the page's text: {told:#}");
+    assert_eq!(of("archived")["backups"].as_array().unwrap().len(), 1);
 }

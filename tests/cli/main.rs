@@ -42,6 +42,7 @@ mod private;
 mod pull;
 mod reload;
 mod resolve;
+mod rewrite;
 mod roots;
 mod saves;
 mod secrets;

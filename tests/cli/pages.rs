@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hubsync::sandbox::server::clock;
 use hubsync::sandbox::{Act, NewPage, Status};
 
-use crate::place::Place;
+use crate::place::{Place, until};
 
 fn gets(n: usize) -> BTreeMap<String, usize> {
     BTreeMap::from([("GET".to_owned(), n)])
@@ -106,4 +106,15 @@ fn link_writes_one_line_where_a_title_names_one_page_and_lists_the_rest() {
     place.requests();
     let ran = place.run(&["link", "--by-title", "docs/pricing.md"]).ends(0);
     assert!(ran.out.starts_with("no document without page_id") && place.requests().is_empty(), "{ran:?}");
+}
+
+#[test]
+fn a_document_that_is_linked_beside_a_daemon_is_taken_up_by_it() {
+    let place = Place::with("watch:\n  debounce: 100ms\n");
+    place.same(1);
+    titled(&place, "one", "Pricing");
+    place.write("pricing.md", "---\ntitle: Pricing\nstatus: published\n---\nBody.\n");
+    let _daemon = place.daemon();
+    place.run(&["link", "--by-title"]).ends(0);
+    until("an empty page is filled", || place.content("one") == "Body.\n");
 }

@@ -202,7 +202,10 @@ fn a_file_that_is_gone_is_written_again_or_its_page_archived() {
     place.run(&["resolve", "docs/p0.md", "--keep", "remote"]).ends(0);
     let text = file(&place, "p0.md");
     assert!(
-        text.contains("page_id: p0\n") && text.contains("status: published\n") && text.ends_with("---\nSame.\n"),
+        text.contains("page_id: p0\n")
+            && text.contains("folders: [Sales]\n")
+            && text.contains("status: published\n")
+            && text.ends_with("---\nSame.\n"),
         "{text}"
     );
     place.requests();

@@ -116,6 +116,7 @@ fn desired() -> impl Strategy<Value = Desired> {
             rules: Digest::of("rules"),
             title: title.map(str::to_owned),
             body: BodyPrint::of(body),
+            bare: None,
             status,
             lists,
         },

@@ -56,11 +56,7 @@ impl Flight {
 
     /// The page that it writes to.
     pub fn writes_to(&self) -> Option<String> {
-        match &self.request {
-            Request::Patch(patch) => Some(patch.page.to_string()),
-            Request::Archive(id) => Some(id.to_string()),
-            _ => None,
-        }
+        writes_to(&self.request).map(str::to_owned)
     }
 
     pub fn is_about_a_page(&self) -> bool {
@@ -84,6 +80,14 @@ impl Flight {
             Request::List { .. } | Request::Names(..) => false,
         }
     }
+}
+
+/// What becomes of a command that is to write a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    Writes,
+    Dies,
+    WritesAndDies,
 }
 
 /// Whether the connection of a request still lives when it arrives.
@@ -292,8 +296,8 @@ impl World {
         let sent = self.now();
         let (mut body, mut looked) = (None, self.time);
         if let Request::Patch(patch) = &request {
-            if patch.patch.text.is_some() {
-                body = self.folder.body(&patch.path.to_text(), patch.source);
+            if let Some(text) = &patch.patch.text {
+                body = self.folder.body(&patch.path.to_text(), patch.source, text.body);
                 if body.is_none() {
                     self.trace.push("stale".to_owned());
                     self.give_back(id);
@@ -303,8 +307,10 @@ impl World {
                 }
             }
             self.watch.not_refused(patch);
-            looked = self.watch.sent(patch.page.as_str(), self.time);
-            self.watch.stored(&self.disk, patch.page.as_str());
+        }
+        if let Some(page) = writes_to(&request) {
+            looked = self.watch.sent(page, self.time);
+            self.watch.stored(&self.disk, page);
         }
         self.trace.push(format!("send {}", short(&request)));
         self.watch.leaves(self.time, &self.key, &self.root, request.is_write());
@@ -387,6 +393,30 @@ impl World {
         self.answer_nth(0);
     }
 
+    /// The command that a person waits for writes a document.
+    pub fn write_document(&mut self, command: Command) {
+        let Some((id, path, change)) = self.file_writes.pop_front() else { return };
+        let text = path.to_text();
+        self.trace.push(format!("the command at {text}: {command:?} {:?}", change.own_text));
+        let (page, now) = (change.page.clone(), self.now());
+        let mut result = match command {
+            Command::Dies => Ok(None),
+            Command::Writes | Command::WritesAndDies => self.folder.write_as_decided(now, &text, &change),
+        };
+        if let (Ok(Some(doc)), true) = (&result, command != Command::Dies) {
+            self.watch.says(page.as_str(), &doc.body);
+        }
+        if result.is_ok() && command != Command::Dies {
+            self.folder.note(now.mono, &text);
+        }
+        if command != Command::Writes {
+            result = Err("the command has ended".to_owned());
+        } else if result.is_ok() {
+            self.rereads.push(path);
+        }
+        self.handle(Input::Wrote(id, result.map(drop)));
+    }
+
     // ---- until it rests
 
     /// Carries out one thing; whether there was any.
@@ -406,6 +436,8 @@ impl World {
             self.meet(fate);
         } else if let Some(path) = self.rereads.pop() {
             self.tell(&[&path.to_text()]);
+        } else if !self.file_writes.is_empty() {
+            self.write_document(Command::Writes);
         } else {
             return self.notice();
         }
@@ -534,6 +566,15 @@ impl World {
     /// Everything that is remembered is lost.
     pub fn lose_the_state(&mut self) {
         self.disk.lose();
+    }
+}
+
+/// The page that a request writes to.
+fn writes_to(request: &Request) -> Option<&str> {
+    match request {
+        Request::Patch(patch) => Some(patch.page.as_str()),
+        Request::Archive(id) => Some(id.as_str()),
+        _ => None,
     }
 }
 

@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::hunks::Hunks;
+use crate::document::without_notice;
 use crate::page::{DraftSeen, Ids, ListKind, Lists, Page, Print, Side, Status, Text};
+use crate::policy::Notice;
 use crate::reconcile::page_record::Base;
 
 /// A document, as far as it is compared.
@@ -73,7 +75,7 @@ impl Comparison {
 }
 
 /// Compares; without a document (its file is gone) everything of the page's text is shown.
-pub fn compare(document: Option<&Document>, page: &Page, base: Option<&Base>) -> Comparison {
+pub fn compare(document: Option<&Document>, page: &Page, base: Option<&Base>, notice: Option<&Notice>) -> Comparison {
     let draft = match &page.draft {
         DraftSeen::Some(text) => Some(text),
         DraftSeen::None | DraftSeen::NotAsked => None,
@@ -95,14 +97,14 @@ pub fn compare(document: Option<&Document>, page: &Page, base: Option<&Base>) ->
             if ours {
                 TextDifference { side, title: None, body: Hunks::default() }
             } else {
-                between(document, side, text)
+                between(document, side, text, notice)
             }
         })
         .collect();
     if found.is_empty() {
         // The page has no text at all.
         let none = Text { title: page.title.clone(), body: String::new() };
-        found.push(between(document, Side::Draft, &none));
+        found.push(between(document, Side::Draft, &none, notice));
     }
     if found.iter().any(|text| text.side == Side::Draft && !text.is_none())
         && wants == Status::Published
@@ -121,6 +123,11 @@ pub fn compare(document: Option<&Document>, page: &Page, base: Option<&Base>) ->
     }
 }
 
+/// A text without the notice that ends it (`publish.notice`): on both sides it is hubsync's, and no difference.
+pub fn bare<'a>(text: &'a str, notice: Option<&Notice>) -> &'a str {
+    notice.map_or(text, |notice| without_notice(text, notice))
+}
+
 /// Whether the page shows what the hub made of the very text that the document says.
 fn is_rewritten(document: &Document, side: Side, text: &Text, base: Option<&Base>) -> bool {
     let known = base.and_then(|base| match side {
@@ -131,16 +138,17 @@ fn is_rewritten(document: &Document, side: Side, text: &Text, base: Option<&Base
     known.is_some_and(|known| known.echoed.as_ref() == Some(&shown) && document.sent.as_ref() == Some(&known.sent))
 }
 
-fn between(document: Option<&Document>, side: Side, text: &Text) -> TextDifference {
+fn between(document: Option<&Document>, side: Side, text: &Text, notice: Option<&Notice>) -> TextDifference {
+    let shown = bare(&text.body, notice);
     let Some(document) = document else {
         let title = Some((text.title.clone(), String::new()));
-        return TextDifference { side, title, body: Hunks::between(&text.body, "") };
+        return TextDifference { side, title, body: Hunks::between(shown, "") };
     };
     let title = document.title.as_ref().filter(|title| **title != text.title);
     TextDifference {
         side,
         title: title.map(|title| (text.title.clone(), title.clone())),
-        body: Hunks::between(&text.body, &document.body),
+        body: Hunks::between(shown, &document.body),
     }
 }
 
@@ -191,30 +199,30 @@ mod tests {
 
     #[test]
     fn a_published_document_is_compared_with_the_live_text_and_a_draft_is_shown_beside_it() {
-        let found = compare(Some(&document("a\n", Status::Published)), &page(Some("a\n"), Some("b\n")), None);
+        let found = compare(Some(&document("a\n", Status::Published)), &page(Some("a\n"), Some("b\n")), None, None);
         assert_eq!(sides(&found), [(Side::Live, true), (Side::Draft, false)]);
         assert!(!found.is_none() && found.remarks.len() == 1, "{found:?}");
-        let alone = compare(Some(&document("a\n", Status::Published)), &page(Some("a\n"), None), None);
+        let alone = compare(Some(&document("a\n", Status::Published)), &page(Some("a\n"), None), None, None);
         assert!(alone.is_none() && alone.remarks.is_empty());
     }
 
     #[test]
     fn a_draft_is_compared_with_the_draft_else_with_the_live_text() {
         let draft = document("a\n", Status::Draft);
-        assert_eq!(sides(&compare(Some(&draft), &page(Some("x\n"), Some("a\n")), None)), [(Side::Draft, true)]);
-        assert_eq!(sides(&compare(Some(&draft), &page(Some("a\n"), None), None)), [(Side::Live, true)]);
-        assert_eq!(sides(&compare(Some(&draft), &page(None, None), None)), [(Side::Draft, false)]);
+        assert_eq!(sides(&compare(Some(&draft), &page(Some("x\n"), Some("a\n")), None, None)), [(Side::Draft, true)]);
+        assert_eq!(sides(&compare(Some(&draft), &page(Some("a\n"), None), None, None)), [(Side::Live, true)]);
+        assert_eq!(sides(&compare(Some(&draft), &page(None, None), None, None)), [(Side::Draft, false)]);
     }
 
     #[test]
     fn a_page_that_was_never_published_is_told() {
-        let found = compare(Some(&document("a\n", Status::Published)), &page(None, Some("a\n")), None);
+        let found = compare(Some(&document("a\n", Status::Published)), &page(None, Some("a\n")), None, None);
         assert!(found.unpublished && !found.is_none());
     }
 
     #[test]
     fn without_a_file_the_page_s_text_is_shown() {
-        let found = compare(None, &page(Some("a\n"), None), None);
+        let found = compare(None, &page(Some("a\n"), None), None, None);
         assert_eq!(found.texts[0].title, Some(("T".into(), String::new())));
         assert_eq!(found.texts[0].body.to_text().as_deref(), Some("@@ -1 +0,0 @@\n-a\n"));
         assert!(found.lists.is_empty() && !found.unpublished);
@@ -223,13 +231,22 @@ mod tests {
     #[test]
     fn only_managed_lists_are_compared() {
         let mut wanted = document("a\n", Status::Published);
-        assert!(compare(Some(&wanted), &page(Some("a\n"), None), None).lists.is_empty());
+        assert!(compare(Some(&wanted), &page(Some("a\n"), None), None, None).lists.is_empty());
         wanted.lists.folders = Some(["f2".to_owned()].into());
-        let found = compare(Some(&wanted), &page(Some("a\n"), None), None).lists;
+        let found = compare(Some(&wanted), &page(Some("a\n"), None), None, None).lists;
         assert_eq!(
             found,
             [ListDifference { kind: ListKind::Folders, page: vec!["f1".into()], document: vec!["f2".into()] }]
         );
+    }
+
+    #[test]
+    fn a_notice_is_no_difference_wherever_the_document_lay() {
+        let notice = Notice::parse("_Kept in git: {path}_").unwrap();
+        let there = page(Some("a\n\n_Kept in git: old/place.md_\n"), None);
+        let ours = document("a\n", Status::Published);
+        assert!(compare(Some(&ours), &there, None, Some(&notice)).is_none());
+        assert!(!compare(Some(&ours), &there, None, None).is_none());
     }
 
     #[test]
@@ -245,7 +262,7 @@ mod tests {
             at: Wall(0),
         };
         let there = page(Some("- a\n"), None);
-        assert!(compare(Some(&document("* a\n", Status::Published)), &there, Some(&base)).is_none());
-        assert!(!compare(Some(&document("* b\n", Status::Published)), &there, Some(&base)).is_none());
+        assert!(compare(Some(&document("* a\n", Status::Published)), &there, Some(&base), None).is_none());
+        assert!(!compare(Some(&document("* b\n", Status::Published)), &there, Some(&base), None).is_none());
     }
 }

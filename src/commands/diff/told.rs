@@ -37,6 +37,8 @@ pub struct Told<'a> {
     /// As JSON all is told at the end.
     json: Option<Vec<PageJson>>,
     left_out: usize,
+    /// How many pages were told, where they are told at once.
+    told: usize,
     requests: u32,
     failed: Option<io::Error>,
 }
@@ -87,7 +89,7 @@ struct Sides<T> {
 
 impl<'a> Told<'a> {
     pub fn new(args: &cli::Diff, console: &'a Console, left_out: usize) -> Self {
-        Self { console, json: args.json.then(Vec::new), left_out, requests: 0, failed: None }
+        Self { console, json: args.json.then(Vec::new), left_out, told: 0, requests: 0, failed: None }
     }
 
     /// Tells of one page.
@@ -96,7 +98,12 @@ impl<'a> Told<'a> {
         match &mut self.json {
             Some(pages) => pages.push(json(page, compared, names)),
             None => {
-                let lines = text(page, compared, names, self.console.stdout_paint());
+                let mut lines = Lines::new();
+                if self.told > 0 {
+                    lines.line("");
+                }
+                self.told += 1;
+                lines.append(&text(page, compared, names, self.console.stdout_paint()));
                 self.failed = self.console.result(&lines).err().or(self.failed.take());
             }
         }

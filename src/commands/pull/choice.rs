@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::commands::standing::Standing;
+use crate::commands::offline::Offline;
 use crate::document::Reading;
 use crate::engine::PageReport;
 use crate::page::{Authored, Desired, DocPath, PageId, Row};
@@ -57,9 +57,15 @@ struct File {
 struct Held(String, Whose);
 
 impl Choices {
-    pub(super) fn new(standing: Standing) -> Self {
-        let Standing { loaded, folder, summary, gone, .. } = standing;
-        let records = loaded.pages.into_iter().map(|(id, path, record)| (id, (path, record))).collect();
+    pub(super) fn new(offline: Offline) -> Self {
+        let Offline { engine, now, folder, gone, mut records, .. } = offline;
+        let summary = engine.summary(now);
+        let mut known = BTreeMap::new();
+        for page in &summary.pages {
+            if let Some((id, record)) = page.page_id.as_ref().and_then(|id| records.remove_entry(id)) {
+                known.insert(id, (page.path.clone(), record));
+            }
+        }
         let readings: BTreeMap<&DocPath, &Reading> = folder.readings().collect();
         let there = summary.pages.into_iter().filter_map(|page| Some((page.page_id.clone()?, page)));
         let files = there.filter(|(id, _)| !gone.contains(id)).map(|(id, page)| {
@@ -78,7 +84,7 @@ impl Choices {
             (id, File { path: page.path, says })
         });
         let files = files.collect();
-        Self { records, files }
+        Self { records: known, files }
     }
 
     /// The page's document, where there is one that can be read.
@@ -104,6 +110,7 @@ impl Choices {
             rules: authored.rules,
             title: authored.title.clone(),
             body: authored.body,
+            bare: authored.bare,
             status: authored.status,
             lists,
         };

@@ -58,6 +58,7 @@ pub(super) fn order(args: &cli::Sync, config: &Config, scope: &[DocPath]) -> Syn
         }),
         max_wait: duration::millis(args.max_wait),
         confirm_root: args.confirm_root,
+        confirm_rewrite: args.confirm_rewrite,
         strict: args.strict,
         ..SyncOrder::default()
     }

@@ -133,7 +133,7 @@ fn written(bytes: &[u8], text: &Text<'_>, title: Option<&str>, rules: &Rules) ->
     let mut blocked = None;
     for way in ways(&had, &wanted, title, rules) {
         let bytes = with_body(bytes, &way)?;
-        let (parsed, body) = read(&bytes, rules);
+        let (parsed, body) = read(&bytes, rules, None);
         match parsed.reading {
             Reading::Document { authored, .. } => {
                 if authored.title.as_deref() == title && body.as_deref() == Some(&*wanted) {
