@@ -82,6 +82,11 @@ pub fn ways(name: &str) -> &'static [&'static [&'static str]] {
             &["sync", "--json", "--max-wait", "0s"],
         ],
         "status" => &[&["status", "--all"], &["status", "--all", "--json"]],
+        "resolve" => &[
+            &["resolve", "--all", "--keep", "remote", "--dry-run", "--json"],
+            &["resolve", "--all", "--keep", "local", "--max-wait", "0s"],
+        ],
+        "forget" => &[&["forget", "docs/none.md"]],
         "pause" => &[&["pause"], &["pause", "--for", "2h"]],
         "resume" => &[&["resume"]],
         "check" => &[&["check"], &["check", "--json"], &["check", "--format", "github"]],
