@@ -11,6 +11,12 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Flag, Overrides, duration};
 use crate::output::Shown;
 
+mod pull;
+mod reads;
+
+pub use pull::Pull;
+pub use reads::{Diff, Link, Log, Pages, Reads};
+
 /// How a command ends (contract.md, Commands).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -104,12 +110,21 @@ pub enum Command {
     Run,
     /// Bring pages in step once, then exit (for CI, cron and git hooks)
     Sync(Sync),
+    /// Settle what waits for a person: let the document win, or the hub's text, or put both into the file
+    Resolve(Resolve),
+    /// Write pages of the hub into files, already met: new ones, and documents without a change of their own
+    Pull(Pull),
+    /// Drop what is remembered of a page; a document that still names it is met again
+    Forget(Forget),
     /// Say what needs a person, what is waiting and until when, and how much may still be sent
     Status(Status),
     /// Send nothing meanwhile; kept over restarts, shown in status
     Pause(Pause),
     /// Go on after a pause
     Resume,
+    /// What only looks and tells.
+    #[command(flatten)]
+    Reads(Reads),
     /// Look for mistakes in the documents, without key, network or configuration
     Check(Check),
     /// Write a commented hubsync.yaml and test the API key; writes nothing to the hub
@@ -165,6 +180,10 @@ pub struct Sync {
     #[arg(long)]
     pub confirm_root: bool,
 
+    /// Publish what an upgrade or a changed rule makes of more than 20 documents that nobody touched
+    #[arg(long)]
+    pub confirm_rewrite: bool,
+
     /// Exit 1 where a page drifted, too
     #[arg(long)]
     pub strict: bool,
@@ -177,6 +196,67 @@ pub enum FirstMeeting {
     Local,
     /// Nobody, until a person settles it.
     Hold,
+}
+
+/// Arguments of `hubsync resolve`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hubsync resolve pricing.md --keep local    the document goes over the page, whose text is backed up
+  hubsync resolve sales/ --keep remote       the hub's texts into the files, which are backed up
+  hubsync resolve --all --keep both          both texts, with conflict markers where they differ
+  hubsync resolve gone.md --keep remote      a file that is gone is written again
+  hubsync resolve --all --keep local --dry-run
+
+It settles conflicts, drifts and files that are gone, as `hubsync status` shows them. A page that was edited again since
+then stays as it is.")]
+pub struct Resolve {
+    /// These documents, folders, or patterns such as 'sales/**'
+    #[arg(value_name = "PATH", required_unless_present = "all")]
+    pub paths: Vec<PathBuf>,
+
+    /// Everything that waits: conflicts, drifts, files that are gone
+    #[arg(long, conflicts_with = "paths")]
+    pub all: bool,
+
+    /// Which side wins
+    #[arg(long, value_enum, value_name = "local|remote|both", hide_possible_values = true)]
+    pub keep: KeepSide,
+
+    /// Archive the pages whose files are gone (with --keep local); the API can't undo it
+    #[arg(long)]
+    pub confirm_archive: bool,
+
+    /// Say what would be done; ask the hub nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How long to wait for the minute's budget and for retries
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration::parse)]
+    pub max_wait: Duration,
+
+    /// Report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which side wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KeepSide {
+    /// The document; of a file that is gone, that it is gone.
+    Local,
+    /// The hub's text.
+    Remote,
+    /// Both, in the file.
+    Both,
+}
+
+/// Arguments of `hubsync forget`.
+#[derive(Clone, Debug, Args)]
+pub struct Forget {
+    /// Documents, or the ids of pages
+    #[arg(value_name = "PATH|PAGE_ID", required = true)]
+    pub what: Vec<PathBuf>,
 }
 
 /// Arguments of `hubsync status`.
@@ -411,7 +491,7 @@ mod tests {
 
     #[test]
     fn commands_of_the_contract_that_are_not_there_yet_are_unknown_with_code_2() {
-        for name in ["resolve", "pull", "diff", "completions"] {
+        for name in ["schema", "completions"] {
             let error = typed(&format!("hubsync {name}")).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (ErrorKind::InvalidSubcommand, 2), "{name}");
         }

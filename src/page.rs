@@ -215,7 +215,7 @@ pub fn fold(body: &str) -> String {
 }
 
 /// One text of a page as the hub answered it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
     /// The title.
     pub title: String,
@@ -270,6 +270,15 @@ pub enum ListKind {
 impl ListKind {
     /// All three.
     pub const ALL: [Self; 3] = [Self::Folders, Self::Skills, Self::Sources];
+
+    /// The key by which documents name it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Folders => "folders",
+            Self::Skills => "skills",
+            Self::Sources => "sources",
+        }
+    }
 
     /// The API's name of the list in a write.
     pub fn api_field(self) -> &'static str {
@@ -374,6 +383,18 @@ pub struct Named {
     pub sources: Option<Vec<String>>,
 }
 
+impl Named {
+    /// Only one of the lists.
+    #[must_use]
+    pub fn only(&self, kind: ListKind) -> Self {
+        match kind {
+            ListKind::Folders => Self { folders: self.folders.clone(), ..Self::default() },
+            ListKind::Skills => Self { skills: self.skills.clone(), ..Self::default() },
+            ListKind::Sources => Self { sources: self.sources.clone(), ..Self::default() },
+        }
+    }
+}
+
 /// A document reduced to what decisions need: no body, so that ten thousand of them fit into little memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authored {
@@ -385,6 +406,9 @@ pub struct Authored {
     pub title: Option<String>,
     /// The marks of the body that travels.
     pub body: BodyPrint,
+    /// The same without the notice under it; `None` where there is none.
+    #[serde(default)]
+    pub bare: Option<BodyPrint>,
     /// What it wants its page to be.
     pub status: Status,
     /// The lists that it manages, by name.
@@ -402,6 +426,8 @@ pub struct Desired {
     pub title: Option<String>,
     /// The marks of the body that travels.
     pub body: BodyPrint,
+    /// The same without the notice under it; `None` where there is none.
+    pub bare: Option<BodyPrint>,
     /// What it wants its page to be.
     pub status: Status,
     /// The lists that it manages.

@@ -4,6 +4,13 @@ use serde::Serialize;
 
 use crate::page::{Digest, Status};
 
+mod links;
+mod notice;
+
+pub use links::{AssetUrl, BadUrl, PageUrl, encoded, encoded_suffix};
+
+pub use notice::{BadNotice, Notice};
+
 /// Hold what differs, or let the document win over a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -54,6 +61,25 @@ pub enum TitleHeading {
     Keep,
 }
 
+/// What links in documents become.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkRules {
+    /// `links.page_url`: links to other documents become links to their pages.
+    pub page_url: Option<PageUrl>,
+    /// `links.asset_url`: links to other files of the root become absolute.
+    pub asset_url: Option<AssetUrl>,
+}
+
+impl LinkRules {
+    /// Every link stays as it is.
+    pub const OFF: Self = Self { page_url: None, asset_url: None };
+
+    /// Whether every link stays as it is.
+    pub fn are_off(&self) -> bool {
+        *self == Self::OFF
+    }
+}
+
 /// How documents become bodies. Another value of any of these may render another body from the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -61,6 +87,10 @@ pub struct Rules {
     pub default_status: Status,
     /// `publish.strip_title_heading`.
     pub title_heading: TitleHeading,
+    /// The section `links`.
+    pub links: LinkRules,
+    /// `publish.notice`.
+    pub notice: Option<Notice>,
 }
 
 impl Rules {
@@ -77,7 +107,18 @@ impl Rules {
             TitleHeading::Strip => b"strip".as_slice(),
             TitleHeading::Keep => b"keep",
         };
-        Digest::of_parts([&[Self::RENDERING][..], status, heading])
+        let mut parts = vec![&[Self::RENDERING][..], status, heading];
+        // Where links stay as they are, nothing is another than before there were these rules.
+        if let Some(url) = &self.links.page_url {
+            parts.extend([b"page_url".as_slice(), url.as_str().as_bytes()]);
+        }
+        if let Some(url) = &self.links.asset_url {
+            parts.extend([b"asset_url".as_slice(), url.as_str().as_bytes()]);
+        }
+        if let Some(notice) = &self.notice {
+            parts.extend([b"notice".as_slice(), notice.as_str().as_bytes()]);
+        }
+        Digest::of_parts(parts)
     }
 }
 
@@ -114,7 +155,12 @@ impl Default for Policy {
     /// The contract's defaults (contract.md, Configuration).
     fn default() -> Self {
         Self {
-            rules: Rules { default_status: Status::Draft, title_heading: TitleHeading::Strip },
+            rules: Rules {
+                default_status: Status::Draft,
+                title_heading: TitleHeading::Strip,
+                links: LinkRules::OFF,
+                notice: None,
+            },
             create: Create::Off,
             on_first_meeting: OnDifference::Hold,
             on_conflict: OnDifference::Hold,

@@ -39,6 +39,8 @@ pub enum Planted {
     NoBackup,
     /// The next process knows nothing of the requests that were spent.
     LedgerNotStored,
+    /// A document that moves is not followed by those that point to it.
+    FollowersForgotten,
 }
 
 impl Planted {
@@ -60,6 +62,7 @@ impl Planted {
         Self::StatusAlone,
         Self::NoBackup,
         Self::LedgerNotStored,
+        Self::FollowersForgotten,
     ];
 }
 

@@ -11,15 +11,17 @@ use hubsync::document::{self, Parsed, Reading};
 use hubsync::engine::request::{AnswerBody, PatchRequest, Request};
 use hubsync::hub::response::{self, Headers};
 use hubsync::page::{Authored, BodyPrint, Digest, DocPath, ListKind, Lists, PageId, Patch, Status, Wall};
-use hubsync::policy::{Rules, TitleHeading};
+use hubsync::policy::{LinkRules, Rules, TitleHeading};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-const STRIP: Rules = Rules { default_status: Status::Draft, title_heading: TitleHeading::Strip };
-const KEEP: Rules = Rules { default_status: Status::Draft, title_heading: TitleHeading::Keep };
+const STRIP: Rules =
+    Rules { default_status: Status::Draft, title_heading: TitleHeading::Strip, links: LinkRules::OFF, notice: None };
+const KEEP: Rules =
+    Rules { default_status: Status::Draft, title_heading: TitleHeading::Keep, links: LinkRules::OFF, notice: None };
 
 /// A file: its spans lie in it, its body is the one whose marks are remembered, and its line ends make no difference.
 pub fn document(bytes: &[u8]) {
-    let Parsed { reading, diagnostics } = document::parse(bytes, &STRIP);
+    let Parsed { reading, diagnostics, .. } = document::parse(bytes, &STRIP);
     let lines = bytes.iter().filter(|b| **b == b'\n').count() + 1;
     for found in &diagnostics {
         assert!(found.span.start <= found.span.end && found.span.end <= bytes.len(), "{found:?}");
@@ -145,11 +147,11 @@ fn twins(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 
 /// A reading without what must differ between twins: the digest of the bytes, offsets, and columns behind a line end.
 fn essence(bytes: &[u8]) -> String {
-    let Parsed { reading, diagnostics } = document::parse(bytes, &STRIP);
+    let Parsed { reading, diagnostics, .. } = document::parse(bytes, &STRIP);
     let told: Vec<_> = diagnostics.iter().map(|d| (d.line, d.code, d.severity, &d.suggestion)).collect();
     let said = match &reading {
         Reading::Document { page_id, visibility, authored } => {
-            let Authored { rules, title, body, status, named, source: _ } = authored;
+            let Authored { rules, title, body, bare: _, status, named, source: _ } = authored;
             format!("{page_id:?} {visibility:?} {rules:?} {title:?} {body:?} {status:?} {named:?}")
         }
         Reading::Blocked { page_id, title, reason } => {
@@ -167,7 +169,7 @@ fn essence(bytes: &[u8]) -> String {
 pub fn answer(bytes: &[u8]) {
     let [kind, flags, high, low, rest @ ..] = bytes else { return };
     let id = PageId::parse("p1").expect("the form of an id");
-    let request = match kind % 7 {
+    let request = match kind % 8 {
         0 => Request::Get(id),
         1 => Request::List { updated_after: None, page: 1 },
         2 => Request::Names(ListKind::Folders, 1),
@@ -179,6 +181,7 @@ pub fn answer(bytes: &[u8]) {
             source: Digest::of("file"),
             patch: Patch { text: None, lists: Lists::default() },
         })),
+        7 => Request::Archive(id),
         _ => return workspace(*high, rest),
     };
     // Mostly statuses that mean something.
@@ -227,6 +230,11 @@ fn judge(request: &Request, status: u16, body: &[u8], answer: &AnswerBody) {
                 "another text than the hub's"
             );
             assert_eq!(live.is_none(), said["content"].is_null() && said["version"].is_null());
+        }
+        AnswerBody::Archived => {
+            assert!(success && matches!(request, Request::Archive(_)));
+            let said: Result<serde_json::Value, _> = serde_json::from_str(&String::from_utf8_lossy(body));
+            assert!(said.is_ok_and(|said| said["id"] == "p1" && said["deleted"] == true));
         }
         AnswerBody::Rows(listed) => {
             assert!(success && matches!(request, Request::List { .. }));

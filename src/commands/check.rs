@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -19,6 +20,10 @@ use crate::output::{Console, Lines, Located, Paint, Severity, Shown};
 use crate::page::DocPath;
 use crate::policy::{Policy, Rules};
 use crate::reason::{Reason, State};
+
+mod links;
+
+use links::Links;
 
 /// One thing that is wrong, or looks so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -72,7 +77,8 @@ pub fn run(
         }
     }
     let files: Vec<(DocPath, Option<Reason>)> = files.into_iter().filter(|(path, _)| inside(path)).collect();
-    let findings = Findings::of(&files, &root, &rules);
+    let links = Links::of(&folder, &root);
+    let findings = Findings::of(&files, &root, &rules, &links);
     findings.print(args.format(), &root, here, console)?;
     let strict = args.strict && !findings.all.is_empty();
     Ok(if findings.errors() > 0 || strict { Exit::Person } else { Exit::Ok })
@@ -103,15 +109,15 @@ struct Findings {
 
 /// What is needed to show the place.
 struct Shot {
-    source: String,
+    source: Arc<str>,
     span: std::ops::Range<usize>,
 }
 
 impl Findings {
-    fn of(files: &[(DocPath, Option<Reason>)], root: &Path, rules: &Rules) -> Self {
+    fn of(files: &[(DocPath, Option<Reason>)], root: &Path, rules: &Rules, links: &Links) -> Self {
         let mut all = Vec::new();
         for (path, held) in files {
-            let diagnostics = diagnostics(root, path, rules);
+            let diagnostics = diagnostics(root, path, rules, Some(links));
             let told = |reason: &Reason| diagnostics.iter().any(|(d, _)| d.code.as_str() == reason.code.as_str());
             if let Some(reason) =
                 held.as_ref().filter(|reason| reason.code.held_state() == State::Blocked && !told(reason))
@@ -153,16 +159,22 @@ impl Findings {
     }
 }
 
-/// What the document itself has wrong with it, with its text. A file that can't be read says so elsewhere.
-fn diagnostics(root: &Path, path: &DocPath, rules: &Rules) -> Vec<(Diagnostic, String)> {
+/// What the document itself has wrong with it, and with its links where these are asked for, with its text. A file that can't
+/// be read says so elsewhere.
+fn diagnostics(root: &Path, path: &DocPath, rules: &Rules, links: Option<&Links>) -> Vec<(Diagnostic, Arc<str>)> {
     let Ok(bytes) = read::contents(root, path) else { return Vec::new() };
-    let source = String::from_utf8_lossy(&bytes).into_owned();
-    document::parse(&bytes, rules).diagnostics.into_iter().map(|d| (d, source.clone())).collect()
+    let source: Arc<str> = String::from_utf8_lossy(&bytes).into();
+    let parsed = document::parse(&bytes, rules);
+    let mut all = parsed.diagnostics;
+    if let Some(links) = links.filter(|_| parsed.reading.is_document()) {
+        all.extend(links.problems(path, &bytes));
+    }
+    all.into_iter().map(|d| (d, source.clone())).collect()
 }
 
 /// Shows on stderr what is wrong with one document, with its lines.
 pub fn explain(console: &Console, root: &Path, path: &DocPath, rules: &Rules) {
-    for (diagnostic, source) in diagnostics(root, path, rules) {
+    for (diagnostic, source) in diagnostics(root, path, rules, None) {
         let finding = of_diagnostic(path, &diagnostic);
         let shot = Shot { source, span: diagnostic.span };
         let mut lines = Lines::new();

@@ -46,7 +46,8 @@ impl Start {
         let record = || PageRecord { missed: Some(now), ..PageRecord::default() };
         let known = |history: &History| (history.id.clone(), history.path.clone(), record());
         let known: Vec<(PageId, DocPath, PageRecord)> = self.since.histories().iter().map(known).collect();
-        opened.folder = opening::folder(config, Vec::new(), &known)?;
+        let links = opened.folder.links();
+        opened.folder = opening::folder(config, Vec::new(), &known)?.sharing(links);
         Ok(())
     }
 

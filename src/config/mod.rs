@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::page::Status;
-use crate::policy::{ConflictCheck, Create, OnDelete, OnDifference, Policy, Rules, TitleHeading};
+use crate::policy::{
+    AssetUrl, ConflictCheck, Create, LinkRules, Notice, OnDelete, OnDifference, PageUrl, Policy, Rules, TitleHeading,
+};
 
 pub mod child;
 pub mod credential;
@@ -61,9 +63,9 @@ pub struct Config {
     /// `git.branch`.
     pub branch: Option<String>,
     /// `links.page_url`.
-    pub page_url: Option<String>,
+    pub page_url: Option<PageUrl>,
     /// `links.asset_url`.
-    pub asset_url: Option<String>,
+    pub asset_url: Option<AssetUrl>,
     /// `on_problem`: the command and its arguments.
     pub on_problem: Option<Vec<String>>,
     /// `dashboard.listen`.
@@ -122,7 +124,7 @@ pub struct Publish {
     /// `publish.strip_title_heading`.
     pub title_heading: TitleHeading,
     /// `publish.notice`.
-    pub notice: Option<String>,
+    pub notice: Option<Notice>,
 }
 
 /// The section `watch`.
@@ -167,7 +169,12 @@ impl Config {
     pub fn policy(&self) -> Policy {
         let publish = &self.publish;
         Policy {
-            rules: Rules { default_status: publish.default_status, title_heading: publish.title_heading },
+            rules: Rules {
+                default_status: publish.default_status,
+                title_heading: publish.title_heading,
+                links: LinkRules { page_url: self.page_url.clone(), asset_url: self.asset_url.clone() },
+                notice: publish.notice.clone(),
+            },
             create: publish.create,
             on_first_meeting: publish.on_first_meeting,
             on_conflict: publish.on_conflict,
@@ -204,13 +211,6 @@ impl Config {
                 "publish.on_delete",
                 "this version can't archive pages yet; set it to keep",
             ),
-            (
-                publish.notice.is_some(),
-                "publish.notice",
-                "this version can't add a notice to pages yet; set it to null",
-            ),
-            (self.page_url.is_some(), "links.page_url", "this version can't rewrite links yet; set it to null"),
-            (self.asset_url.is_some(), "links.asset_url", "this version can't rewrite links yet; set it to null"),
             (self.listen.is_some(), "dashboard.listen", "this version has no dashboard yet; set it to null"),
         ];
         rules.into_iter().filter(|(set, ..)| *set).map(|(_, key, sentence)| (key, sentence)).collect()

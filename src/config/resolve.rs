@@ -143,8 +143,8 @@ impl Resolver<'_> {
             watch: self.watch(),
             check_interval: self.value("remote.check_interval", value::span, || Duration::from_secs(30 * 60)),
             branch: self.optional("git.branch", value::text),
-            page_url: self.optional("links.page_url", value::text),
-            asset_url: self.optional("links.asset_url", value::text),
+            page_url: self.optional("links.page_url", value::page_url),
+            asset_url: self.optional("links.asset_url", value::asset_url),
             on_problem: self.optional("on_problem", value::command),
             listen: self.optional("dashboard.listen", value::text),
             log_format: self.value("log.format", |node| value::choice(node, &LogFormat::WORDS), || LogFormat::Auto),
@@ -197,7 +197,7 @@ impl Resolver<'_> {
             archive_after: self.value("publish.archive_after", value::span, || Duration::from_secs(3600)),
             archive_limit: self.value("publish.archive_limit", value::count, || 10),
             title_heading: if strip { TitleHeading::Strip } else { TitleHeading::Keep },
-            notice: self.optional("publish.notice", value::text),
+            notice: self.optional("publish.notice", value::notice),
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Config, LogFormat, Origin, Poll, duration};
-use crate::policy::{ConflictCheck, Create, TitleHeading};
+use crate::policy::{AssetUrl, ConflictCheck, Create, Notice, PageUrl, TitleHeading};
 
 /// One key as it is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,15 +44,15 @@ impl Config {
             ("publish.archive_after", span(publish.archive_after)),
             ("publish.archive_limit", json!(publish.archive_limit)),
             ("publish.strip_title_heading", json!(publish.title_heading == TitleHeading::Strip)),
-            ("publish.notice", json!(publish.notice)),
+            ("publish.notice", json!(publish.notice.as_ref().map(Notice::as_str))),
             ("watch.debounce", span(watch.debounce)),
             ("watch.max_delay", span(watch.max_delay)),
             ("watch.rescan", span(watch.rescan)),
             ("watch.poll", json!(word(&Poll::WORDS, watch.poll))),
             ("remote.check_interval", span(self.check_interval)),
             ("git.branch", json!(self.branch)),
-            ("links.page_url", json!(self.page_url)),
-            ("links.asset_url", json!(self.asset_url)),
+            ("links.page_url", json!(self.page_url.as_ref().map(PageUrl::as_str))),
+            ("links.asset_url", json!(self.asset_url.as_ref().map(AssetUrl::as_str))),
             ("on_problem", json!(self.on_problem)),
             ("dashboard.listen", json!(self.listen)),
             ("log.format", json!(word(&LogFormat::WORDS, self.log_format))),

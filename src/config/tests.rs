@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::policy::{AssetUrl, LinkRules, Notice, PageUrl, Rules, TitleHeading};
 
 /// A folder with a configuration file, and a home that is not there.
 struct Place {
@@ -228,9 +229,6 @@ fn what_this_version_cannot_do_is_refused_by_name() {
     for (key, yaml) in [
         ("publish.create", "publish:\n  create: true\n"),
         ("publish.on_delete", "publish:\n  on_delete: archive\n"),
-        ("publish.notice", "publish:\n  notice: \"_{path}_\"\n"),
-        ("links.page_url", "links:\n  page_url: \"https://x/{page_id}\"\n"),
-        ("links.asset_url", "links:\n  asset_url: \"https://x/{path}\"\n"),
         ("dashboard.listen", "dashboard:\n  listen: \"127.0.0.1:7171\"\n"),
     ] {
         let errors = Place::with(yaml).errors();
@@ -315,7 +313,7 @@ fn every_key_can_be_set_by_the_environment() {
         ("publish.archive_after", "0s", json!("0s")),
         ("publish.archive_limit", "0", json!(0)),
         ("publish.strip_title_heading", "false", json!(false)),
-        ("publish.notice", "null", json!(null)),
+        ("publish.notice", "_Kept in git: {path}_", json!("_Kept in git: {path}_")),
         ("watch.debounce", "100ms", json!("100ms")),
         ("watch.max_delay", "1h", json!("1h")),
         ("watch.rescan", "15m", json!("15m")),
@@ -422,12 +420,34 @@ fn a_tenth_of_the_day_is_reserved() {
 }
 
 #[test]
+fn links_become_addresses_only() {
+    for (yaml, words) in [
+        ("links:\n  page_url: https://kb.example.com/pages\n", "links.page_url: links can't become"),
+        ("links:\n  page_url: \"/pages/{page_id}\"\n", "https://"),
+        ("links:\n  asset_url: \"https://x/{page_id}\"\n", "{path}"),
+        ("links:\n  asset_url: \"https://x/(a)/{path}\"\n", "percent-encoded"),
+    ] {
+        let errors = Place::with(yaml).errors();
+        assert!(errors.len() == 1 && errors[0].contains(words), "{errors:?}");
+    }
+}
+
+#[test]
 fn the_policy_says_what_the_file_says() {
-    let yaml = "publish: {default_status: published, on_conflict: local, conflict_check: false, strip_title_heading: false}\n\
+    let yaml = "publish: {default_status: published, on_conflict: local, conflict_check: false, strip_title_heading: false, notice: \"_{path}_\"}\n\
+                links: {page_url: \"https://kb/{page_id}\", asset_url: \"http://files/{path}\"}\n\
                 watch: {debounce: 100ms, max_delay: 7s}\nremote: {check_interval: 0}\nhub: {concurrency: 2}\n";
     let policy = Place::with(yaml).flag("local").config().policy();
     let wanted = Policy {
-        rules: Rules { default_status: Status::Published, title_heading: TitleHeading::Keep },
+        rules: Rules {
+            default_status: Status::Published,
+            title_heading: TitleHeading::Keep,
+            links: LinkRules {
+                page_url: PageUrl::parse("https://kb/{page_id}").ok(),
+                asset_url: AssetUrl::parse("http://files/{path}").ok(),
+            },
+            notice: Notice::parse("_{path}_").ok(),
+        },
         on_first_meeting: OnDifference::Local,
         on_conflict: OnDifference::Local,
         conflict_check: ConflictCheck::Off,

@@ -6,6 +6,7 @@ use super::duration;
 use super::hub_url::HubUrl;
 use super::keys;
 use super::yaml::{Node, Position, Value};
+use crate::policy::{AssetUrl, BadUrl, Notice, PageUrl};
 
 /// A value that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,4 +195,32 @@ pub(super) fn hub_url(node: &Node) -> Result<HubUrl, Wrong> {
     let example = HubUrl::DEFAULT;
     let text = scalar(node, example)?;
     HubUrl::parse(text).map_err(|bad| Wrong::new(node, bad.to_string(), format!("write an address such as {example}")))
+}
+
+/// `publish.notice`.
+pub(super) fn notice(node: &Node) -> Result<Notice, Wrong> {
+    let example = "\"_Kept in git: {path}_\"";
+    Notice::parse(scalar(node, example)?).map_err(|bad| {
+        Wrong::new(node, format!("{} can't be the notice: {bad}", shown(node)), format!("write {example}"))
+    })
+}
+
+/// `links.page_url`.
+pub(super) fn page_url(node: &Node) -> Result<PageUrl, Wrong> {
+    let example = "https://kb.example.com/pages/{page_id}";
+    PageUrl::parse(scalar(node, example)?).map_err(|bad| no_link(node, &bad, example))
+}
+
+/// `links.asset_url`.
+pub(super) fn asset_url(node: &Node) -> Result<AssetUrl, Wrong> {
+    let example = "https://files.example.com/{path}";
+    AssetUrl::parse(scalar(node, example)?).map_err(|bad| no_link(node, &bad, example))
+}
+
+fn no_link(node: &Node, bad: &BadUrl, example: &str) -> Wrong {
+    Wrong::new(
+        node,
+        format!("links can't become {}: {bad}", shown(node)),
+        format!("write an address such as {example}"),
+    )
 }

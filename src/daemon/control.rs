@@ -21,18 +21,20 @@ use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::engine::change::LogEntry;
-use crate::page::{Digest, Wall};
+use crate::engine::change::{FileChange, LogEntry};
+use crate::page::{Digest, PageId, Wall};
+use crate::reconcile::names::Names;
+use crate::reconcile::page_record::{Resolution, Seen};
 
 /// What both sides must agree on; raised when an order or an answer means something else than before.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The longest path of a socket on any system of ours.
 const LONGEST_PATH: usize = 103;
 /// The longest name of a socket; a longer one is replaced by a digest.
 const LONGEST_NAME: usize = 40;
 /// The longest order, in bytes: some thousand paths.
-const LONGEST_ORDER: usize = 1 << 18;
+pub const LONGEST_ORDER: usize = 1 << 18;
 /// How long an order may take to come in.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long one line of an answer may take to be read at the other end.
@@ -63,6 +65,17 @@ pub enum Order {
     Pause(Option<Wall>),
     /// Go on.
     Resume,
+    /// A document was written, or why not: the answer to a [`Reply::Write`].
+    Wrote {
+        /// Which.
+        write: u64,
+        /// Why not.
+        failed: Option<String>,
+    },
+    /// Forget what is remembered of a page.
+    Forget(PageId),
+    /// A page was looked at and its document written (`hubsync pull`).
+    Met(Box<MetOrder>),
 }
 
 /// `hubsync sync` beside a daemon.
@@ -78,8 +91,33 @@ pub struct SyncOrder {
     pub max_wait: u64,
     /// `--confirm-root`.
     pub confirm_root: bool,
+    /// `--confirm-rewrite`.
+    #[serde(default)]
+    pub confirm_rewrite: bool,
+    /// What a person decided (`hubsync resolve`).
+    #[serde(default)]
+    pub decided: Vec<(PageId, Resolution)>,
     /// `--strict`.
     pub strict: bool,
+}
+
+/// What `hubsync pull` saw of a page beside a daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetOrder {
+    /// The root that the path is seen from, percent-encoded: the daemon may keep another.
+    pub root: String,
+    /// The page.
+    pub page: PageId,
+    /// Its document, percent-encoded.
+    pub path: String,
+    /// Its marks.
+    pub seen: Seen,
+    /// How long ago it was asked for, in milliseconds.
+    pub age: u64,
+    /// The hub's clock at the answer.
+    pub date: Option<Wall>,
+    /// Tables of names that were read for it.
+    pub names: Option<Box<Names>>,
 }
 
 /// Who wins at a first meeting.
@@ -107,6 +145,12 @@ pub enum Reply {
     },
     /// Something was done to the hub.
     Did(LogEntry),
+    /// A document is to be written; answered by an [`Order::Wrote`] of its own.
+    Write(WriteOrder),
+    /// That was taken in. The last.
+    Taken,
+    /// What was met was taken in, and is kept; and what keeps the page from being in step, if something does. The last.
+    Met(Option<String>),
     /// How far it is.
     Progress(Progress),
     /// `sync` is done. The last.
@@ -124,6 +168,17 @@ pub struct Hello {
     pub version: String,
     /// Its process.
     pub pid: u32,
+}
+
+/// What a command is to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteOrder {
+    /// By which its answer finds home.
+    pub write: u64,
+    /// The document, percent-encoded.
+    pub path: String,
+    /// What it is to say.
+    pub change: FileChange,
 }
 
 /// How far an order is.
@@ -195,6 +250,11 @@ impl Replies {
     /// One more line. A reader who is too slow misses it.
     pub fn tell(&self, reply: Reply) {
         drop(self.lines.try_send(reply));
+    }
+
+    /// The same for a line that must not be missed; whether it will be read.
+    pub fn tell_surely(&self, reply: Reply) -> bool {
+        self.lines.try_send(reply).is_ok()
     }
 
     /// Whether nobody waits any more.

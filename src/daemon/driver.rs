@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::daemon::clock::Clock;
 use crate::daemon::keeper::{Keeper, Kept, Spent};
 use crate::daemon::sender::Sender;
-use crate::engine::change::{LogEntry, PersonPause};
+use crate::engine::change::{FileChange, LogEntry, PersonPause};
 use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
 use crate::engine::{Effect, Engine, Id, Input};
 use crate::local::cache::CacheEntry;
@@ -30,6 +30,17 @@ pub enum Event {
     Stored(Id, Result<Vec<LogEntry>, String>),
     /// A request ended.
     Answered(Id, Answer),
+}
+
+/// A document that is to be written.
+#[derive(Clone, Debug)]
+pub struct ToWrite {
+    /// By which its answer finds home.
+    pub id: Id,
+    /// Its file.
+    pub path: DocPath,
+    /// What it is to say.
+    pub change: Box<FileChange>,
 }
 
 /// Whether new requests may begin.
@@ -54,6 +65,7 @@ pub struct Driver {
     going: Going,
     under_way: usize,
     reread: Vec<DocPath>,
+    writes: Vec<ToWrite>,
     done: Vec<LogEntry>,
     served: Option<Wall>,
 }
@@ -74,6 +86,7 @@ impl Driver {
             going: Going::On,
             under_way: 0,
             reread: Vec::new(),
+            writes: Vec::new(),
             done: Vec::new(),
             served: None,
         })
@@ -118,6 +131,7 @@ impl Driver {
                     self.under_way += 1;
                     self.keeper.store(id, change);
                 }
+                Effect::Write(id, path, change) => self.writes.push(ToWrite { id, path, change }),
                 Effect::Reread(path) => self.reread.push(path),
             }
         }
@@ -221,6 +235,16 @@ impl Driver {
     /// Files that are not what was decided on: they are to be looked at again.
     pub fn take_reread(&mut self) -> Vec<DocPath> {
         std::mem::take(&mut self.reread)
+    }
+
+    /// Documents that are to be written; each is answered by [`Input::Wrote`].
+    pub fn take_writes(&mut self) -> Vec<ToWrite> {
+        std::mem::take(&mut self.writes)
+    }
+
+    /// This file is to be looked at again.
+    pub fn look_again(&mut self, path: DocPath) {
+        self.reread.push(path);
     }
 
     /// What has been done to the hub since this was last asked.

@@ -23,7 +23,7 @@ use crate::local::settle::Command;
 use crate::local::watch::Watching;
 use crate::output::Shown;
 use crate::output::summary::in_words;
-use crate::page::{DocPath, Wall};
+use crate::page::{DocPath, PageId, Wall};
 use crate::state::error::StateError;
 use crate::state::lock::Lock;
 use crate::state::store::Daemon;
@@ -80,6 +80,13 @@ impl Tree {
         self.commands.try_send(Command::LookNow(paths)).ok()?;
         self.questions += 1;
         Some(self.questions)
+    }
+
+    /// The state has forgotten this page.
+    pub fn forget(&mut self, page: PageId) {
+        if self.commands.try_send(Command::Forget(page)).is_err() {
+            tracing::warn!("the folder does not answer, so it will tell of the forgotten page when it is read again");
+        }
     }
 
     /// A person said that the root is the right one.
@@ -153,7 +160,7 @@ pub async fn run(
             }
             Some(round) = tree.rounds.recv() => {
                 let answered = take_round(driver, &mut guard, &mut told, round);
-                orders.round(&answered, &mut tree);
+                orders.round(&answered, driver, &mut tree);
                 told.service.note();
             }
             asked = orders.next() => {

@@ -11,17 +11,19 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::daemon::control::{
-    Asked, Control, FirstMeeting, Order, Progress, Replies, Reply, Reported, Standing, SyncOrder,
+    Asked, Control, FirstMeeting, Order, Progress, Replies, Reply, Reported, Standing, SyncOrder, WriteOrder,
 };
-use crate::daemon::driver::Driver;
+use crate::daemon::driver::{Driver, ToWrite};
 use crate::daemon::event_loop::Tree;
+use crate::daemon::meetings::Meetings;
 use crate::daemon::one_shot::gives_up;
 use crate::engine::change::{HubState, LogEntry, PersonPause};
 use crate::engine::settled::RootHealth;
-use crate::engine::{Input, OrderId, PublishNow, Rest, Summary, WaitsOn};
+use crate::engine::{Id, Input, NotForgotten, OrderId, PublishNow, Rest, Summary, WaitsOn};
 use crate::local::folder::Round;
-use crate::page::{DocPath, Mono, Now, Wall};
+use crate::page::{DocPath, Mono, Now, PageId, Wall};
 use crate::policy::OnDifference;
+use crate::reconcile::page_record::Resolution;
 use crate::state::usage::HubKey;
 
 /// How often a file that is being written is looked at again, as by a `sync` without a daemon.
@@ -43,6 +45,10 @@ pub type Reporting = fn(&Config, Summary, HubKey, Now, &SyncOrder) -> Reported;
 pub struct Orders {
     control: Control,
     syncs: BTreeMap<OrderId, Sync>,
+    /// Documents that commands are writing.
+    writes: BTreeMap<u64, (OrderId, DocPath)>,
+    forgets: Vec<(PageId, Replies)>,
+    meetings: Meetings,
     pauses: Vec<Pausing>,
     pause: Option<PersonPause>,
     next: u64,
@@ -51,6 +57,8 @@ pub struct Orders {
 #[derive(Debug)]
 struct Sync {
     order: SyncOrder,
+    /// What a person decided, until the engine knows it.
+    undecided: Vec<(PageId, Resolution)>,
     scope: Vec<DocPath>,
     replies: Replies,
     phase: Phase,
@@ -85,7 +93,16 @@ struct Pausing {
 impl Orders {
     /// Takes orders from this socket. `pause`: what a person said before.
     pub fn new(control: Control, pause: Option<PersonPause>) -> Self {
-        Self { control, syncs: BTreeMap::new(), pauses: Vec::new(), pause, next: 0 }
+        Self {
+            control,
+            syncs: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            forgets: Vec::new(),
+            meetings: Meetings::default(),
+            pauses: Vec::new(),
+            pause,
+            next: 0,
+        }
     }
 
     /// The next order. Safe to drop while it waits.
@@ -97,19 +114,20 @@ impl Orders {
     pub fn take(&mut self, asked: Asked, driver: &mut Driver, tree: &mut Tree, root: &Path) {
         let Asked { order, replies } = asked;
         match order {
-            Order::Sync(order) if order.root != encoded(root) => {
-                let why = format!(
-                    "the daemon of this state keeps {}: name its root so, or give this one a state of its own",
-                    root.display()
-                );
-                replies.end(Reply::Refused { why, exit: 2 });
-            }
+            Order::Sync(order) if order.root != encoded(root) => replies.end(another_root(root)),
             Order::Sync(order) => self.sync(order, replies, driver, tree),
             Order::Pause(until) => {
                 let pause = PersonPause { since: driver.now().wall, until };
                 self.pause(Some(pause), replies, driver);
             }
             Order::Resume => self.pause(None, replies, driver),
+            Order::Wrote { write, failed } => {
+                self.wrote(write, failed, driver, tree);
+                replies.end(Reply::Taken);
+            }
+            Order::Forget(page) => self.forget(page, replies, driver, tree),
+            Order::Met(order) if order.root != encoded(root) => replies.end(another_root(root)),
+            Order::Met(order) => self.meetings.take(*order, replies, driver, tree),
         }
     }
 
@@ -131,7 +149,11 @@ impl Orders {
             FirstMeeting::Hold => OnDifference::Hold,
         });
         driver.handle(Input::PublishNow(id, PublishNow { scope: scope.clone(), on_first_meeting }));
+        if order.confirm_rewrite {
+            driver.handle(Input::ConfirmRewrite(scope.clone()));
+        }
         let sync = Sync {
+            undecided: order.decided.clone(),
             order,
             scope,
             replies,
@@ -143,6 +165,60 @@ impl Orders {
             next_told: Instant::now(),
         };
         self.syncs.insert(id, sync);
+    }
+
+    /// A command has written a document, or could not: the folder is asked what it says by now.
+    fn wrote(&mut self, write: u64, failed: Option<String>, driver: &mut Driver, tree: &mut Tree) {
+        let Some((order, path)) = self.writes.remove(&write) else { return };
+        let written = failed.is_none();
+        driver.handle(Input::Wrote(Id(write), failed.map_or(Ok(()), Err)));
+        if let Some(sync) = self.syncs.get_mut(&order).filter(|_| written)
+            && let Some(question) = tree.question(vec![path])
+        {
+            sync.phase = Phase::Asked(question);
+        }
+    }
+
+    /// Documents that are to be written go to whoever ordered it.
+    fn hand_out(&mut self, driver: &mut Driver) {
+        for ToWrite { id, path, change } in driver.take_writes() {
+            let ordered = |sync: &Sync| sync.order.decided.iter().any(|(page, _)| *page == change.page);
+            let order = self.syncs.iter().find(|(_, sync)| ordered(sync));
+            let line = WriteOrder { write: id.0, path: encoded(path.as_path()), change: (*change).clone() };
+            match order.filter(|(_, sync)| sync.replies.tell_surely(Reply::Write(line))) {
+                Some((order, _)) => drop(self.writes.insert(id.0, (*order, path))),
+                None => {
+                    let why = "no command is there any more to write the document".to_owned();
+                    driver.handle(Input::Wrote(id, Err(why)));
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, page: PageId, replies: Replies, driver: &mut Driver, tree: &mut Tree) {
+        let now = driver.now();
+        match driver.engine().forget_page(now, &page) {
+            Err(why @ NotForgotten::InDoubt) => replies.end(Reply::Refused { why: why.to_string(), exit: 75 }),
+            Err(why @ NotForgotten::Unknown) => replies.end(Reply::Refused { why: why.to_string(), exit: 2 }),
+            Ok(path) => {
+                tree.forget(page.clone());
+                if tree.question(vec![path]).is_none() {
+                    tracing::warn!("the folder does not answer, so its document is met again with the next scan");
+                }
+                self.forgets.push((page, replies));
+            }
+        }
+    }
+
+    /// What is forgotten is answered once that is on the disk.
+    fn attend_forgets(&mut self, driver: &mut Driver) {
+        for (page, replies) in std::mem::take(&mut self.forgets) {
+            if driver.engine().is_stored(&page) {
+                replies.end(Reply::Taken);
+            } else if !replies.is_closed() {
+                self.forgets.push((page, replies));
+            }
+        }
     }
 
     fn pause(&mut self, pause: Option<PersonPause>, replies: Replies, driver: &mut Driver) {
@@ -162,7 +238,8 @@ impl Orders {
     }
 
     /// The folder has answered: after this round was handed to the engine.
-    pub fn round(&mut self, round: &Answered, tree: &mut Tree) {
+    pub fn round(&mut self, round: &Answered, driver: &mut Driver, tree: &mut Tree) {
+        self.meetings.round(round.questions);
         for sync in self.syncs.values_mut() {
             let Phase::Asked(question) = sync.phase else { continue };
             if round.questions < question {
@@ -179,6 +256,8 @@ impl Orders {
                 sync.tries += 1;
                 Phase::Again(Instant::now() + BETWEEN, unsettled)
             } else {
+                // What a person decided is about documents as they are, not about some that seem to be written just now.
+                driver.handle(Input::Decided(std::mem::take(&mut sync.undecided)));
                 Phase::Publishing
             };
         }
@@ -187,6 +266,9 @@ impl Orders {
     /// Brings each order on as far as it goes now.
     pub fn attend(&mut self, driver: &mut Driver, tree: &mut Tree, config: &Config, report: Reporting) {
         self.attend_pauses(driver);
+        self.attend_forgets(driver);
+        self.meetings.attend(driver);
+        self.hand_out(driver);
         let now = driver.now();
         let ids: Vec<OrderId> = self.syncs.keys().copied().collect();
         for id in ids {
@@ -196,10 +278,21 @@ impl Orders {
                 sync.tell_progress(driver, now);
                 continue;
             }
+            self.abandon(id, driver);
             driver.handle(Input::OrderEnded(id));
             if let Some(sync) = self.syncs.remove(&id) {
                 sync.end(driver, now, config, report);
             }
+        }
+    }
+
+    /// What was to be written for this order will not be.
+    fn abandon(&mut self, order: OrderId, driver: &mut Driver) {
+        let theirs: Vec<u64> =
+            self.writes.iter().filter(|(_, (of, _))| *of == order).map(|(write, _)| *write).collect();
+        for write in theirs {
+            self.writes.remove(&write);
+            driver.handle(Input::Wrote(Id(write), Err("the command that was to write it has ended".to_owned())));
         }
     }
 
@@ -229,7 +322,7 @@ impl Orders {
     /// When to attend to them again although nothing happens.
     pub fn wakeup(&self) -> Option<Instant> {
         let soon = |after| Instant::now() + after;
-        if !self.pauses.is_empty() {
+        if !self.pauses.is_empty() || !self.forgets.is_empty() || self.meetings.wait() {
             return Some(soon(Duration::from_millis(20)));
         }
         (!self.syncs.is_empty()).then(|| soon(TELL))
@@ -324,6 +417,14 @@ impl Sync {
         let reported = report(config, summary, driver.hub_key(), now, &self.order);
         self.replies.end(Reply::Done(reported));
     }
+}
+
+fn another_root(root: &Path) -> Reply {
+    let why = format!(
+        "the daemon of this state keeps {}: name its root so, or give this one a state of its own",
+        root.display()
+    );
+    Reply::Refused { why, exit: 2 }
 }
 
 /// A path as an order writes it: percent-encoded, so that any bytes travel in JSON.

@@ -8,7 +8,9 @@ use crate::config::credential::{ApiKey, KeySource as Source};
 use crate::daemon::clock::Clock;
 use crate::engine::request::{Answer, AnswerBody, KeySource, PatchRequest, Request};
 use crate::hub::client::Client;
-use crate::local::read;
+use crate::local::links::SharedMap;
+use crate::local::read::{self, Planned};
+use crate::page::PatchText;
 use crate::policy::Rules;
 use crate::state::usage::HubKey;
 
@@ -17,6 +19,7 @@ use crate::state::usage::HubKey;
 pub struct Sender {
     clock: Clock,
     root: PathBuf,
+    links: SharedMap,
     url: String,
     means: Mutex<Means>,
 }
@@ -35,9 +38,9 @@ pub struct Means {
 }
 
 impl Sender {
-    /// Sends documents of `root` to the hub at `url`.
-    pub fn new(clock: Clock, root: PathBuf, url: String, means: Means) -> Self {
-        Self { clock, root, url, means: Mutex::new(means) }
+    /// Sends documents of `root`, whose links are looked up in `links`, to the hub at `url`.
+    pub fn new(clock: Clock, root: PathBuf, links: SharedMap, url: String, means: Means) -> Self {
+        Self { clock, root, links, url, means: Mutex::new(means) }
     }
 
     /// Sends by these means from now on.
@@ -58,9 +61,12 @@ impl Sender {
     /// Sends one request and reads its answer.
     pub async fn send(&self, request: &Request) -> Answer {
         let body = match request {
-            Request::Patch(patch) if patch.patch.text.is_some() => match self.body(patch).await {
-                Some(body) => Some(body),
-                None => return self.unsent(AnswerBody::Stale),
+            Request::Patch(patch) => match &patch.patch.text {
+                Some(text) => match self.body(patch, text).await {
+                    Some(body) => Some(body),
+                    None => return self.unsent(AnswerBody::Stale),
+                },
+                None => None,
             },
             _ => None,
         };
@@ -101,9 +107,11 @@ impl Sender {
         self.means().key
     }
 
-    async fn body(&self, patch: &PatchRequest) -> Option<String> {
-        let (root, path, rules, source) = (self.root.clone(), patch.path.clone(), self.means().rules, patch.source);
-        let read = tokio::task::spawn_blocking(move || read::body_of(&root, &path, &rules, source)).await;
+    async fn body(&self, patch: &PatchRequest, text: &PatchText) -> Option<String> {
+        let planned = Planned { source: patch.source, body: text.body };
+        let (root, path, rules, links) =
+            (self.root.clone(), patch.path.clone(), self.means().rules, self.links.clone());
+        let read = tokio::task::spawn_blocking(move || read::body_of(&root, &path, &rules, &links, planned)).await;
         match read {
             Ok(Ok(body)) => Some(body),
             Ok(Err(_)) | Err(_) => None,

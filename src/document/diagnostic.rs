@@ -42,6 +42,14 @@ pub enum DiagnosticCode {
     TitleCut,
     /// `draft: true` beside `status: published`.
     DraftContradicts,
+    /// A link to a file that is not there, or to a Markdown file without a page.
+    BrokenLink,
+    /// A link that leads out of the root.
+    LinkOutsideRoot,
+    /// A wiki link whose name several notes have.
+    AmbiguousWikiLink,
+    /// An image that is not there.
+    MissingImage,
 }
 
 impl DiagnosticCode {
@@ -53,6 +61,10 @@ impl DiagnosticCode {
             Self::TitleBlank => "title_blank",
             Self::TitleCut => "title_cut",
             Self::DraftContradicts => "draft_contradicts",
+            Self::BrokenLink => "broken_link",
+            Self::LinkOutsideRoot => "link_outside_root",
+            Self::AmbiguousWikiLink => "ambiguous_wiki_link",
+            Self::MissingImage => "missing_image",
         }
     }
 }

@@ -5,15 +5,19 @@
 //! taken for gone. Every room above may call it.
 //!
 //! Reading order: `fence` finds the front matter, `yaml` reads its entries, `front_matter` takes ours from them,
-//! `heading` finds the title, `body` says what travels.
+//! `heading` finds the title, `body` says what travels, `links` what links in it become. `edit` goes the other way: it writes
+//! into documents.
 
 mod body;
 mod diagnostic;
+pub mod edit;
 mod fence;
 mod front_matter;
 mod heading;
 mod key;
+pub mod links;
 mod near_miss;
+mod notice;
 mod salvage;
 mod value;
 mod word;
@@ -25,15 +29,19 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::page::{Authored, BodyPrint, Digest, PageId};
+use crate::page::{Authored, BodyPrint, Digest, PageId, Status};
 use crate::policy::{Rules, TitleHeading};
 use crate::reason::{Code, Reason};
 
 pub use body::{MAX_BYTES, too_large};
+pub use notice::without_notice;
+
 pub use diagnostic::{Diagnostic, DiagnosticCode, Severity};
 pub use value::Visibility;
 
 use diagnostic::Findings;
+use links::{Around, Targets};
+
 use fence::{Block, Flaw, Front, Lookalike};
 use front_matter::FrontMatter;
 use value::Title;
@@ -45,6 +53,8 @@ pub struct Parsed {
     pub reading: Reading,
     /// All findings, in the order of the file. Those of a file that is off or no document are left out.
     pub diagnostics: Vec<Diagnostic>,
+    /// What the links of a document point to; nothing where links stay as they are.
+    pub targets: Targets,
 }
 
 /// What a file is to hubsync.
@@ -105,14 +115,24 @@ impl Reading {
     }
 }
 
-/// Reads a file. Its name is not needed: without `title` and heading the title is not managed.
+/// Reads a file whose links stay as they are. Its name is not needed: without `title` and heading the title is not managed.
 pub fn parse(bytes: &[u8], rules: &Rules) -> Parsed {
-    read(bytes, rules).0
+    read(bytes, rules, None).0
 }
 
-/// The body that travels, for a file whose reading is a document; its marks are those in `authored`.
+/// Reads a file that lies among others, with its links rewritten.
+pub fn parse_among(bytes: &[u8], rules: &Rules, around: Around<'_>) -> Parsed {
+    read(bytes, rules, Some(around)).0
+}
+
+/// The body that [`parse`] tells of, for a file whose reading is a document; its marks are those in `authored`.
 pub fn body(bytes: &[u8], rules: &Rules) -> Option<String> {
-    read(bytes, rules).1
+    read(bytes, rules, None).1
+}
+
+/// The body that travels: the one that [`parse_among`] tells of.
+pub fn body_among(bytes: &[u8], rules: &Rules, around: Around<'_>) -> Option<String> {
+    read(bytes, rules, Some(around)).1
 }
 
 /// What a file would be, if it has no errors.
@@ -130,18 +150,23 @@ struct Text {
     body: String,
 }
 
-fn read(bytes: &[u8], rules: &Rules) -> (Parsed, Option<String>) {
+fn read(bytes: &[u8], rules: &Rules, around: Option<Around<'_>>) -> (Parsed, Option<String>) {
     let mut findings = Findings::default();
     let outline = outline(bytes, rules, &mut findings);
     let (front, text) = match outline {
-        Outline::Plain => return (Parsed { reading: Reading::Plain, diagnostics: Vec::new() }, None),
+        Outline::Plain => return (silent(Reading::Plain), None),
         Outline::Off(front) => {
             let title = if let Title::Text(title) = front.title { Some(title) } else { None };
-            return (Parsed { reading: Reading::Off { page_id: front.page_id, title }, diagnostics: Vec::new() }, None);
+            return (silent(Reading::Off { page_id: front.page_id, title }), None);
         }
         Outline::Held(page_id) => (FrontMatter { page_id, ..FrontMatter::default() }, None),
         Outline::Document(front, text) => (front, text),
     };
+    let status = front.status.unwrap_or(rules.default_status);
+    let Travels { text, bare, targets } = travels(text, status, rules, around);
+    if let Some(size) = text.as_ref().map(|text| text.body.len() as u64).filter(|size| *size > MAX_BYTES) {
+        findings.error(Code::TooLarge, 0..0, body::too_large_message(size), None);
+    }
     let diagnostics = findings.located(bytes);
     let error = diagnostics.iter().find_map(Diagnostic::reason);
     let (reading, body) = match (error, text) {
@@ -151,7 +176,8 @@ fn read(bytes: &[u8], rules: &Rules) -> (Parsed, Option<String>) {
                 rules: rules.digest(),
                 title,
                 body: BodyPrint::of(&body),
-                status: front.status.unwrap_or(rules.default_status),
+                bare,
+                status,
                 named: front.named,
             };
             (Reading::Document { page_id: front.page_id, visibility: front.visibility, authored }, Some(body))
@@ -161,7 +187,36 @@ fn read(bytes: &[u8], rules: &Rules) -> (Parsed, Option<String>) {
             (Reading::Blocked { page_id: front.page_id, title: text.and_then(|t| t.title), reason }, None)
         }
     };
-    (Parsed { reading, diagnostics }, body)
+    (Parsed { reading, diagnostics, targets }, body)
+}
+
+/// What travels of a file's text.
+struct Travels {
+    text: Option<Text>,
+    /// The marks of the body without its notice, where it has one.
+    bare: Option<BodyPrint>,
+    targets: Targets,
+}
+
+/// The text as it travels among others: with its links rewritten, and the notice under what is published.
+fn travels(text: Option<Text>, status: Status, rules: &Rules, around: Option<Around<'_>>) -> Travels {
+    let (Some(Text { title, body }), Some(around)) = (&text, around) else {
+        return Travels { text, bare: None, targets: Targets::default() };
+    };
+    let (title, followed) = (title.clone(), links::follow(body.clone(), &rules.links, around));
+    let (body, bare) = match (&rules.notice, status) {
+        (Some(notice), Status::Published) => {
+            let bare = BodyPrint::of(&followed.body);
+            (notice::with_notice(followed.body, notice, around.path), Some(bare))
+        }
+        _ => (followed.body, None),
+    };
+    Travels { text: Some(Text { title, body }), bare, targets: followed.targets }
+}
+
+/// A reading without a word about it.
+fn silent(reading: Reading) -> Parsed {
+    Parsed { reading, diagnostics: Vec::new(), targets: Targets::default() }
 }
 
 fn outline(bytes: &[u8], rules: &Rules, findings: &mut Findings) -> Outline {

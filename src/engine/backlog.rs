@@ -4,8 +4,9 @@
 use crate::pace::quota::{Backlog, Lane, Looks, Requests};
 use crate::page::Mono;
 use crate::policy::ConflictCheck;
-use crate::reason::State;
+use crate::reason::{Code, State};
 use crate::reconcile::FRESH_MS;
+use crate::reconcile::guards;
 
 use super::Engine;
 use super::entry::{Entry, Life, Want};
@@ -31,7 +32,11 @@ impl Engine {
         if self.root != RootHealth::Ok {
             return waiting;
         }
-        let pending = |entry: &&Entry| matches!(entry.standing.state, State::Pending | State::Failed);
+        let waits_for_a_person =
+            |entry: &Entry| entry.standing.reason.as_ref().is_some_and(|reason| reason.code == Code::RenderingChanged);
+        let pending = |entry: &&Entry| {
+            matches!(entry.standing.state, State::Pending | State::Failed) && !waits_for_a_person(entry)
+        };
         for entry in self.entries.values().filter(pending).filter(|entry| self.in_scope(&entry.path)) {
             let Requests { alone, writes } = cost(entry);
             let lane = match entry.lane {
@@ -54,7 +59,7 @@ fn cost(entry: &Entry) -> Requests {
     let differs = match &entry.found {
         Some(Found::Document(document)) => {
             let says_so = |base: &crate::reconcile::page_record::Base| {
-                (base.source, base.rules) != (document.source, document.rules)
+                base.rules != document.rules || guards::is_changed(document, base)
             };
             u32::from(entry.record.base.as_ref().is_none_or(says_so))
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::gates::ShutWhy;
-use crate::page::{DocPath, PageId, Side, Stamp, Text, Wall};
+use crate::page::{Digest, DocPath, ListKind, Lists, Named, PageId, Patch, Side, Stamp, Status, Text, Wall};
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 
@@ -152,6 +152,9 @@ pub enum LogEvent {
         fields: Vec<String>,
         /// The version that it made or left.
         version: Option<u64>,
+        /// What was on the lists that it sent.
+        #[serde(default)]
+        replaced: Lists,
     },
     /// The page said what the document says; nothing was sent.
     Adopted,
@@ -162,4 +165,50 @@ pub enum LogEvent {
     },
     /// The page was archived.
     Archived,
+    /// The hub's text was written into the document, as a person decided.
+    Written {
+        /// The version that it is; `None` if never published.
+        version: Option<u64>,
+    },
+}
+
+/// A document that a person wants to say what its page says. A command writes it; nothing is adopted before it is read again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChange {
+    /// The page.
+    pub page: PageId,
+    /// Its published version; `None` if never published.
+    pub version: Option<u64>,
+    /// Digest of the file that it was decided on; `None`: there is none, and it is written anew.
+    pub source: Option<Digest>,
+    /// What becomes of the document's own text.
+    pub own_text: OwnText,
+    /// The hub's text.
+    pub text: Text,
+    /// What the front matter must say; `None`: what it says.
+    pub status: Option<Status>,
+    /// The lists that differ, by name; of a file that is written anew all that it has.
+    pub lists: Named,
+}
+
+/// What becomes of a document's own text when the hub's comes into its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnText {
+    /// It goes, into a backup.
+    Replaced,
+    /// It stays, with conflict markers where the two differ.
+    Beside,
+}
+
+impl LogEvent {
+    /// A write that the hub took; `there` are the lists as they were before it.
+    pub fn published(patch: &Patch, version: Option<u64>, there: &Lists) -> Self {
+        let mut replaced = Lists::default();
+        for kind in ListKind::ALL.into_iter().filter(|kind| patch.lists.get(*kind).is_some()) {
+            replaced.set(kind, there.get(kind).cloned());
+        }
+        let fields = patch.api_fields().into_iter().map(str::to_owned).collect();
+        Self::Published { fields, version, replaced }
+    }
 }

@@ -81,6 +81,7 @@ fn past(history: History, lists: Lists) -> Past {
         rules: said.rules,
         title: said.title,
         body: said.body,
+        bare: said.bare,
         status: said.status,
         lists,
     });

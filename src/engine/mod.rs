@@ -8,7 +8,8 @@
 //! The one ordering rule: what is sent was stored before. A slot of the budget is taken first and is not bound to a page:
 //! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
 //!
-//! Reading order: `entry` (one page), `plan` (decide and what follows), `history` (runs without a state), `spend` (slots and requests), `answers` (what came
+//! Reading order: `entry` (one page), `plan` (decide and what follows), `resolve` (what a person decides), `rewrites` (too
+//! many texts that nobody touched), `history` (runs without a state), `spend` (slots and requests), `answers` (what came
 //! back), `listing` and `gates` (lists, and what keeps requests back), `backlog`, `summary`.
 
 mod answers;
@@ -18,11 +19,14 @@ mod entry;
 mod gates;
 mod history;
 mod listing;
+mod looks;
 mod orders;
 pub mod outcome;
 mod plan;
 mod publish_now;
 pub mod request;
+mod resolve;
+mod rewrites;
 pub mod settled;
 mod spend;
 mod summary;
@@ -35,23 +39,27 @@ use crate::pace::quota::{Lane, NotUntil};
 use crate::page::{DocPath, ListKind, Mono, Now, PageId};
 use crate::policy::{ConflictCheck, Policy};
 use crate::reconcile::names::Names;
-use crate::reconcile::page_record::PageRecord;
+use crate::reconcile::page_record::{PageRecord, Resolution};
 
 use crate::simulation::{Planted, planted};
-use change::{Change, HubHealth, Marks, PersonPause};
+use change::{Change, FileChange, HubHealth, Marks, PersonPause};
 use entry::{Entry, Life};
 use gates::Gates;
 use listing::{NamesRun, PageList};
 use request::{Answer, Request};
+use resolve::Writing;
+use rewrites::Rewrites;
 use settled::{History, RootHealth, Settled};
 use spend::{Job, Slot};
 use unsaved::Unsaved;
 
 pub use answers::MOSTLY_ABSENT;
 pub use backlog::Waiting;
-pub use entry::{Planned, Standing};
+pub use entry::{Action, Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
+pub use looks::Met;
 pub use publish_now::{OrderId, PublishNow};
+pub use resolve::NotForgotten;
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};
 pub use trail::Decided;
 
@@ -82,8 +90,16 @@ pub enum Input {
     KeyRenewed,
     /// A person paused; `None`: they said to go on.
     Paused(Option<PersonPause>),
+    /// A person decided which side wins, each on the marks of a page.
+    Decided(Vec<(PageId, Resolution)>),
+    /// A document was written, or why not.
+    Wrote(Id, Result<(), String>),
+    /// A person said: what the rules of now make of these documents is right; none named: of all.
+    ConfirmRewrite(Vec<DocPath>),
     /// A person said: publish these now.
     PublishNow(OrderId, PublishNow),
+    /// A command looked at a page and wrote its document.
+    Met(Box<Met>),
     /// That order has ended.
     OrderEnded(OrderId),
     /// The wall clock jumped, or the machine woke up.
@@ -103,6 +119,8 @@ pub enum Effect {
     Send(Id, Request),
     /// Store this; answered by `Stored`. Changes are stored in the order in which they come.
     Store(Id, Box<Change>),
+    /// Write the hub's text into a document; answered by `Wrote`.
+    Write(Id, DocPath, Box<FileChange>),
     /// A file is not what was decided on: look at it again and send what it is now.
     Reread(DocPath),
 }
@@ -177,6 +195,7 @@ pub struct Engine {
     slot: Slot,
     jobs: BTreeMap<Id, Job>,
     stores: BTreeMap<Id, Unsaved>,
+    writes: BTreeMap<Id, Writing>,
     due: VecDeque<PageId>,
     outbox: VecDeque<Effect>,
     unsaved: Unsaved,
@@ -190,6 +209,7 @@ pub struct Engine {
     looked: BTreeSet<PageId>,
     missing: BTreeSet<PageId>,
     trail: trail::Trail,
+    rewrites: Rewrites,
     /// The wall clock less the monotonic one, in milliseconds, when last told; `None`: never told.
     offset: Option<i64>,
 }
@@ -246,6 +266,7 @@ impl Engine {
             slot: Slot::None,
             jobs: BTreeMap::new(),
             stores: BTreeMap::new(),
+            writes: BTreeMap::new(),
             due: VecDeque::new(),
             outbox: VecDeque::new(),
             unsaved: Unsaved::default(),
@@ -259,6 +280,7 @@ impl Engine {
             looked: BTreeSet::new(),
             missing: BTreeSet::new(),
             trail: trail::Trail::default(),
+            rewrites: Rewrites::default(),
             offset: None,
         }
     }
@@ -277,7 +299,11 @@ impl Engine {
             Input::Policy(policy) => self.new_policy(policy),
             Input::KeyRenewed => self.key_renewed(now),
             Input::Paused(pause) => self.gates.pause_by_person(now, pause),
+            Input::Decided(decided) => self.decided(now, decided),
+            Input::Wrote(id, result) => self.wrote(now, id, result),
+            Input::ConfirmRewrite(scope) => self.confirm_rewrite(scope),
             Input::PublishNow(id, order) => self.publish_now(now, id, order),
+            Input::Met(met) => self.met(now, *met),
             Input::OrderEnded(id) => self.order_ended(id),
             Input::Woke => self.woke(now),
             Input::Tick => {}

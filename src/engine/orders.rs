@@ -5,6 +5,7 @@ use crate::pace::quota::Lane;
 use crate::page::{Authored, DocPath, ListKind, Mono, Now, PageId, Wall};
 use crate::policy::{ConflictCheck, Policy};
 use crate::reason::State;
+use crate::reconcile::guards;
 use crate::reconcile::page_record::PageRecord;
 
 use super::entry::{Entry, Life, Quiet};
@@ -87,7 +88,7 @@ impl Engine {
                 } else if news {
                     quieten(entry, document, &self.policy, self.setting.mode, now);
                 }
-                entry.record.base.as_ref().is_none_or(|base| base.source != document.source)
+                entry.record.base.as_ref().is_none_or(|base| guards::is_changed(document, base))
             }
             Found::Held(_) | Found::Gone { .. } => false,
         };

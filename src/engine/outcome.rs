@@ -80,12 +80,17 @@ pub fn outcome(request: &Request, answer: &Answer) -> Outcome {
             PageStatus::Archived => Outcome::Absent,
             PageStatus::Draft | PageStatus::Published => Outcome::Done,
         },
-        AnswerBody::Rows(_) | AnswerBody::Folders(_) | AnswerBody::Skills(_) | AnswerBody::Sources(_)
+        AnswerBody::Archived
+        | AnswerBody::Rows(_)
+        | AnswerBody::Folders(_)
+        | AnswerBody::Skills(_)
+        | AnswerBody::Sources(_)
             if is_for(request, &answer.body) =>
         {
             Outcome::Done
         }
         AnswerBody::Page(_)
+        | AnswerBody::Archived
         | AnswerBody::Rows(_)
         | AnswerBody::Folders(_)
         | AnswerBody::Skills(_)
@@ -126,7 +131,8 @@ fn is_for(request: &Request, body: &AnswerBody) -> bool {
     match (request, body) {
         (Request::Get(id), AnswerBody::Page(page)) => page.id == *id,
         (Request::Patch(patch), AnswerBody::Page(page)) => page.id == patch.page,
-        (Request::List { .. }, AnswerBody::Rows(_))
+        (Request::Archive(_), AnswerBody::Archived)
+        | (Request::List { .. }, AnswerBody::Rows(_))
         | (Request::Names(ListKind::Folders, _), AnswerBody::Folders(_))
         | (Request::Names(ListKind::Skills, _), AnswerBody::Skills(_))
         | (Request::Names(ListKind::Sources, _), AnswerBody::Sources(_)) => true,
@@ -136,7 +142,7 @@ fn is_for(request: &Request, body: &AnswerBody) -> bool {
 
 fn is_about_one_page(request: &Request) -> bool {
     match request {
-        Request::Get(_) | Request::Patch(_) => true,
+        Request::Get(_) | Request::Patch(_) | Request::Archive(_) => true,
         Request::List { .. } | Request::Names(..) => false,
     }
 }
@@ -144,7 +150,7 @@ fn is_about_one_page(request: &Request) -> bool {
 /// A fault after which nobody knows: a read is asked again, a write is in doubt.
 fn failed(request: &Request, code: Code, message: String) -> Outcome {
     match request {
-        Request::Patch(_) => Outcome::InDoubt { code: Code::InDoubt, message },
+        Request::Patch(_) | Request::Archive(_) => Outcome::InDoubt { code: Code::InDoubt, message },
         Request::Get(_) | Request::List { .. } | Request::Names(..) => Outcome::Retry { code, message },
     }
 }

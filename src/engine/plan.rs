@@ -1,7 +1,7 @@
 //! Asks the table for each page that is due, and carries out what needs no request: bases, marks, standings.
 
 use crate::pace::backoff::Backoff;
-use crate::page::{Authored, Desired, Mono, Now, PageId};
+use crate::page::{Authored, Desired, Lists, Mono, Now, PageId, Patch};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::decide;
 use crate::reconcile::names;
@@ -9,7 +9,7 @@ use crate::reconcile::page_record::Base;
 use crate::reconcile::step::{Decision, Hold, Local, Look, Mark, NamesRead, Step};
 
 use super::change::{LogEntry, LogEvent};
-use super::entry::{Entry, Life, Planned, Standing, Want};
+use super::entry::{Action, Entry, Life, Planned, Standing, Want};
 use super::settled::{Found, RootHealth};
 use super::{Engine, ListWanted, Mode, Writes};
 
@@ -44,6 +44,7 @@ impl Engine {
         if self.wants_history(id) {
             return;
         }
+        self.note_rewrite(id);
         for _ in 0..ROUNDS {
             let Some(decision) = self.decide_page(now, id) else {
                 // Its file was not read yet: that will make it due again.
@@ -94,6 +95,7 @@ impl Engine {
             rules: document.rules,
             title: document.title.clone(),
             body: document.body,
+            bare: document.bare,
             status: document.status,
             lists,
         })
@@ -131,8 +133,7 @@ impl Engine {
                 Progress::Again
             }
             Step::Archived => {
-                (entry.record.archived, entry.record.doubt) = (Some(now.wall), None);
-                self.unsaved.page(now.mono, id);
+                self.archived(now, id, rule);
                 Progress::Again
             }
             Step::Forget => self.forget(now, id),
@@ -142,17 +143,15 @@ impl Engine {
                 Progress::AtRest
             }
             Step::Look(look) => self.wants_look(now, id, rule, look),
-            Step::Patch(write) => self.wants_write(now, id, rule, &write.patch),
+            Step::Patch(write) => self.wants_write(now, id, rule, Action::Patch, write.patch.api_fields()),
             Step::Hold(hold) => self.hold(now, id, rule, hold),
-            // Nothing of this version leads here: the configuration refuses `on_delete: archive`, and no command records
-            // what a person decided.
-            Step::Archive => self.hold(now, id, rule, orphaned()),
-            Step::WriteText(_) => self.hold(now, id, rule, orphaned()),
+            Step::Archive => self.wants_write(now, id, rule, Action::Archive, Vec::new()),
+            Step::WriteText(keep) => self.wants_text(now, id, rule, keep),
         }
     }
 
     /// The page is at rest, with nothing to send.
-    fn at_rest(&mut self, now: Now, id: &PageId, standing: Standing) -> Progress {
+    pub(super) fn at_rest(&mut self, now: Now, id: &PageId, standing: Standing) -> Progress {
         let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
         entry.life = Life::Idle;
         if (entry.standing.state, &entry.standing.reason) != (standing.state, &standing.reason) {
@@ -162,7 +161,8 @@ impl Engine {
         entry.page = None;
         entry.quiet = None;
         entry.planned = None;
-        if entry.record.trouble.take().is_some() | entry.record.settled.take().is_some() {
+        let settled = if entry.awaits_a_merge() { None } else { entry.record.settled.take() };
+        if entry.record.trouble.take().is_some() | settled.is_some() {
             self.unsaved.page(now.mono, id);
         }
         Progress::AtRest
@@ -202,11 +202,12 @@ impl Engine {
         let event = match entry.record.doubt.take() {
             Some(doubt) => {
                 note_publish(entry, now);
-                let fields = match &doubt.intent.kind {
-                    crate::reconcile::page_record::IntentKind::Patch(patch) => patch.api_fields(),
-                    crate::reconcile::page_record::IntentKind::Delete => Vec::new(),
+                let patch = match &doubt.intent.kind {
+                    crate::reconcile::page_record::IntentKind::Patch(patch) => patch.clone(),
+                    crate::reconcile::page_record::IntentKind::Delete => Patch::default(),
                 };
-                LogEvent::Published { fields: fields.into_iter().map(str::to_owned).collect(), version: base.version }
+                // What was there before it is not known any more.
+                LogEvent::published(&patch, base.version, &Lists::default())
             }
             None => LogEvent::Adopted,
         };
@@ -224,9 +225,12 @@ impl Engine {
     fn forget(&mut self, now: Now, id: &PageId) -> Progress {
         let Some(entry) = self.entries.get(id) else { return Progress::AtRest };
         if entry.record.archived.is_some() {
-            let archived = entry.record.archived;
+            // That it was restored since is what brings its document back to life; and that its file is missed says nothing
+            // about the root.
+            let (archived, moved, missed) = (entry.record.archived, entry.record.moved.clone(), entry.record.missed);
             if let Some(entry) = self.entries.get_mut(id) {
-                entry.record = crate::reconcile::page_record::PageRecord { archived, ..Default::default() };
+                entry.record =
+                    crate::reconcile::page_record::PageRecord { archived, moved, missed, ..Default::default() };
                 entry.life = Life::Idle;
                 entry.standing = Standing { state: State::Orphaned, ..Standing::pending("F5", None) };
             }
@@ -246,6 +250,11 @@ impl Engine {
         let doubt = entry.record.doubt.is_some();
         let reason = entry.record.trouble.as_ref().map(|t| Reason::new(t.code, t.message.clone()));
         entry.standing = if doubt { Standing::in_doubt(rule) } else { Standing::pending(rule, reason) };
+        let may_wait = look != Look::Names && !doubt && entry.record.settled.is_none();
+        if let Some(reason) = self.rewrite_held(id).filter(|_| may_wait) {
+            return self.hold_rewrite(id, reason);
+        }
+        let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
         if look == Look::Names {
             if let Some(Found::Document(document)) = &entry.found {
                 self.names_wanted.extend(names::kinds(&document.named));
@@ -267,7 +276,14 @@ impl Engine {
         Progress::AtRest
     }
 
-    fn wants_write(&mut self, now: Now, id: &PageId, rule: &'static str, patch: &crate::page::Patch) -> Progress {
+    fn wants_write(
+        &mut self,
+        now: Now,
+        id: &PageId,
+        rule: &'static str,
+        action: Action,
+        fields: Vec<&'static str>,
+    ) -> Progress {
         if self.is_aside(id, rule) {
             return Progress::AtRest;
         }
@@ -275,19 +291,37 @@ impl Engine {
         let reason = entry.record.trouble.as_ref().map(|t| Reason::new(t.code, t.message.clone()));
         entry.standing = Standing::pending(rule, reason);
         entry.planned = Some(Planned {
-            fields: patch.api_fields(),
+            action,
+            fields,
             replaces_title: entry.record.seen.as_ref().map(|seen| seen.title.clone()),
             rule,
         });
         if self.setting.mode == Mode::OneShot(Writes::Plan) {
             entry.life = Life::Idle;
-            return Progress::AtRest;
         }
+        if let Some(reason) = self.rewrite_held(id) {
+            return self.hold_rewrite(id, reason);
+        }
+        let Some(entry) = self.entries.get_mut(id).filter(|_| self.setting.mode != Mode::OneShot(Writes::Plan)) else {
+            return Progress::AtRest;
+        };
         let retry = entry.retry_at(now.mono, now.wall);
         let quiet = entry.quiet.map(|quiet| quiet.until);
         let until = retry.into_iter().chain(quiet).max().filter(|at| *at > now.mono);
         entry.life = until.map_or(Life::Wants(Want::Write), Life::Waiting);
         self.failed_for_good(id);
+        Progress::AtRest
+    }
+
+    /// It waits for a person, and asks for nothing.
+    fn hold_rewrite(&mut self, id: &PageId, reason: Reason) -> Progress {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.life = Life::Idle;
+            if entry.standing.reason.as_ref() != Some(&reason) {
+                self.news.insert(id.clone());
+            }
+            entry.standing.reason = Some(reason);
+        }
         Progress::AtRest
     }
 
@@ -325,7 +359,7 @@ impl Engine {
 
 /// Whether a page is to be decided again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+pub(super) enum Progress {
     Again,
     AtRest,
 }
@@ -335,9 +369,4 @@ pub(super) fn note_publish(entry: &mut Entry, now: Now) {
     const HOUR_MS: i64 = 3_600_000;
     entry.record.published.retain(|at| at.plus(HOUR_MS) > now.wall);
     entry.record.published.push(now.wall);
-}
-
-fn orphaned() -> Hold {
-    let reason = Reason::new(Code::FileGone, "the file is gone; the page stays in the hub");
-    Hold { state: State::Orphaned, reason, remote_version: None, wake: None }
 }

@@ -19,6 +19,15 @@ pub enum Request {
     Names(ListKind, u32),
     /// A write.
     Patch(Box<PatchRequest>),
+    /// Archives a page.
+    Archive(PageId),
+}
+
+impl Request {
+    /// Whether it may change something: without its answer nobody knows.
+    pub fn is_write(&self) -> bool {
+        matches!(self, Self::Patch(_) | Self::Archive(_))
+    }
 }
 
 /// A PATCH. The body is read from the file right before it is sent; another digest than `source` answers `Stale`.
@@ -52,6 +61,8 @@ pub struct Answer {
 pub enum AnswerBody {
     /// The page asked for, or as it is after the write.
     Page(Box<Page>),
+    /// The page is archived.
+    Archived,
     /// Rows of a list of pages.
     Rows(Listed<Row>),
     /// Rows of the folders.

@@ -42,6 +42,8 @@ pub enum Method {
     Get,
     /// Changes the fields that are sent.
     Patch,
+    /// Archives.
+    Delete,
 }
 
 /// The text given for a PATCH is missing, or not the one that was decided on.
@@ -67,10 +69,13 @@ pub fn call(request: &Request, body_text: Option<&str>) -> Result<Call, AnotherT
             query: Vec::new(),
             body: Some(patch_body(patch, body_text)?),
         },
+        Request::Archive(id) => {
+            Call { method: Method::Delete, path: page_path(id.as_str()), query: Vec::new(), body: None }
+        }
     })
 }
 
-fn page_path(id: &str) -> String {
+pub(super) fn page_path(id: &str) -> String {
     format!("/knowledge-hub/pages/{}", utf8_percent_encode(id, SEGMENT))
 }
 
@@ -240,6 +245,15 @@ pub struct SourceRow {
     /// Where it was taken from.
     #[serde(default)]
     pub external_url: Option<String>,
+}
+
+/// The answer to an archive.
+#[derive(Debug, Deserialize)]
+pub struct Deleted {
+    /// The page's id; only compared.
+    pub id: String,
+    /// Whether it is archived.
+    pub deleted: bool,
 }
 
 /// One page of a list.

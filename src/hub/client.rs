@@ -136,10 +136,10 @@ enum Reach {
 }
 
 /// What was read of an answer.
-struct Raw {
-    status: u16,
-    headers: Headers,
-    body: Vec<u8>,
+pub(super) struct Raw {
+    pub(super) status: u16,
+    pub(super) headers: Headers,
+    pub(super) body: Vec<u8>,
     /// Kept for as long as the body.
     _long: Option<OwnedSemaphorePermit>,
 }
@@ -194,7 +194,7 @@ impl Client {
         let Ok(call) = api::call(request, body_text) else { return answer(None, AnswerBody::Stale, clock()) };
         let cap = match request {
             Request::Get(_) | Request::Patch(_) => PAGE_CAP,
-            Request::List { .. } | Request::Names(..) => LIST_CAP,
+            Request::List { .. } | Request::Names(..) | Request::Archive(_) => LIST_CAP,
         };
         let raw = self.exchange(key, &call, cap).await;
         let ended = clock();
@@ -232,11 +232,12 @@ impl Client {
     }
 
     /// One request on the wire; a success is read up to `cap` bytes. The error is what the failure means.
-    async fn exchange(&self, key: &str, call: &Call, cap: usize) -> Result<Raw, AnswerBody> {
+    pub(super) async fn exchange(&self, key: &str, call: &Call, cap: usize) -> Result<Raw, AnswerBody> {
         let url = format!("{}{}", self.base, call.path);
         let mut builder = match call.method {
             Method::Get => self.http.get(url),
             Method::Patch => self.http.patch(url),
+            Method::Delete => self.http.delete(url),
         };
         builder = builder.query(&call.query).bearer_auth(key);
         if let Some(json) = &call.body {
@@ -316,6 +317,7 @@ impl From<AnswerBody> for WorkspaceError {
             AnswerBody::Rejected { status, message, .. } => Self::NotTheHub(format!("it answers {status}: {message}")),
             AnswerBody::NotFound => Self::NotTheHub("it answers 404".to_owned()),
             AnswerBody::Page(_)
+            | AnswerBody::Archived
             | AnswerBody::Rows(_)
             | AnswerBody::Folders(_)
             | AnswerBody::Skills(_)

@@ -10,7 +10,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::api::{self, FolderRow, PageDetail, PageRow, Paged, Ref, SkillRow, SourceRow};
+use super::api::{self, Deleted, FolderRow, PageDetail, PageRow, Paged, Ref, SkillRow, SourceRow};
 use crate::engine::request::{AnswerBody, KeySource, Listed, Request};
 use crate::page::{DraftSeen, Ids, ListKind, Lists, Page, PageId, Row, Text, Wall};
 use crate::reconcile::names::{Folder, Skill, Source};
@@ -44,6 +44,7 @@ pub fn read(request: &Request, status: u16, headers: &Headers, body: &[u8], ende
     let good = match request {
         Request::Get(id) => page(id, body, Asked::WithDraft),
         Request::Patch(patch) => page(&patch.page, body, Asked::WithoutDraft),
+        Request::Archive(id) => archived(id, body),
         Request::List { .. } => list(body, row).map(AnswerBody::Rows),
         Request::Names(ListKind::Folders, _) => list(body, folder).map(AnswerBody::Folders),
         Request::Names(ListKind::Skills, _) => list(body, skill).map(AnswerBody::Skills),
@@ -55,6 +56,11 @@ pub fn read(request: &Request, status: u16, headers: &Headers, body: &[u8], ende
 /// Reads `GET /workspace`; the failure is one of the bodies that tell of something that went wrong. How long a 429 asks to
 /// wait is only good where the answer has a `Date`.
 pub fn read_workspace(status: u16, headers: &Headers, body: &[u8]) -> Result<api::Workspace, AnswerBody> {
+    read_rows(status, headers, body)
+}
+
+/// Reads what no decision rests on; the failure as in [`read_workspace`].
+pub(super) fn read_rows<T: DeserializeOwned>(status: u16, headers: &Headers, body: &[u8]) -> Result<T, AnswerBody> {
     if !(200..300).contains(&status) {
         return Err(refusal(status, headers, body, Wall::default()));
     }
@@ -114,6 +120,14 @@ fn page(id: &PageId, body: &[u8], asked: Asked) -> Result<AnswerBody, String> {
         live,
         draft,
     })))
+}
+
+fn archived(id: &PageId, body: &[u8]) -> Result<AnswerBody, String> {
+    let done: Deleted = parse(body)?;
+    if done.id != id.as_str() || !done.deleted {
+        return Err("it does not say that this page is archived".to_owned());
+    }
+    Ok(AnswerBody::Archived)
 }
 
 fn ids(refs: Vec<Ref>) -> Ids {

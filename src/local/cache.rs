@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Reading;
+use crate::document::links::Targets;
 use crate::local::scan::Stat;
 use crate::page::{Digest, Wall};
 
@@ -30,6 +31,9 @@ pub struct CacheEntry {
     /// What it said.
     #[serde(with = "shared")]
     pub reading: Arc<Reading>,
+    /// What its links pointed to then.
+    #[serde(with = "shared", default)]
+    pub targets: Arc<Targets>,
 }
 
 impl CacheEntry {
@@ -71,7 +75,13 @@ mod tests {
     fn entry(changed: Wall) -> CacheEntry {
         let stamp = changed.0 * 1_000_000;
         let stat = Stat { dev: 1, ino: 2, size: 3, mtime: stamp, ctime: stamp };
-        CacheEntry { stat, hashed: NOW, rules: Digest::of("rules"), reading: Arc::new(Reading::Plain) }
+        CacheEntry {
+            stat,
+            hashed: NOW,
+            rules: Digest::of("rules"),
+            reading: Arc::new(Reading::Plain),
+            targets: Arc::default(),
+        }
     }
 
     #[test]

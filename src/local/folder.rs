@@ -14,7 +14,8 @@ use crate::engine::settled::{Checkout, Found, RootHealth, Settled};
 use crate::local::cache::CacheEntry;
 use crate::local::git::Gate;
 use crate::local::identity::{Home, Picture, Presence, Says, Standing, confirm, health, identify, remember};
-use crate::local::index::{Clock, Index, Quiet, Survey};
+use crate::local::index::{Clock, Followed, Index, Quiet, Survey};
+use crate::local::links::SharedMap;
 use crate::local::patterns::Patterns;
 use crate::local::root::{Root, RootId, RootMissing};
 use crate::local::scan::{self, IGNORE_FILE, Scope, Walked};
@@ -86,6 +87,9 @@ pub struct Folder {
     gate: Gate,
 }
 
+/// How often documents are read again in one round because others have moved.
+const FOLLOWINGS: usize = 3;
+
 /// How often a folder is read again because something else was checked out meanwhile.
 const READINGS: usize = 5;
 
@@ -115,6 +119,18 @@ impl Folder {
     pub fn behind(mut self, gate: Gate) -> Self {
         self.gate = gate;
         self
+    }
+
+    /// Keeps this map of links, which others look into already.
+    #[must_use]
+    pub fn sharing(mut self, links: SharedMap) -> Self {
+        self.index.pointers.share(links);
+        self
+    }
+
+    /// Where links are looked up, kept up to date by every round.
+    pub fn links(&self) -> SharedMap {
+        self.index.pointers.map().clone()
     }
 
     /// The gate, to ask it without the folder.
@@ -228,7 +244,26 @@ impl Folder {
         if *scope == Scope::All {
             self.scanned = Some(root.id());
         }
+        self.follow_links(root, scope, clock, quiet);
         left_out.remarks
+    }
+
+    /// Renders those documents anew whose links lead elsewhere by now. What is read again may tell of other pages in turn.
+    fn follow_links(&mut self, root: &Arc<Root>, scope: &Scope, clock: Clock, quiet: Quiet) {
+        if !self.index.has_links() {
+            return;
+        }
+        let homes = BTreeMap::new();
+        let survey = Survey { root, patterns: &self.patterns, scope, clock, quiet, homes: &homes };
+        for _ in 0..FOLLOWINGS {
+            if health(&self.index.files, &self.homes) != RootHealth::Ok {
+                return;
+            }
+            let picture = identify(&self.index.files, &self.homes, clock.now());
+            if self.index.follow(&survey, &picture) == Followed::Nothing {
+                return;
+            }
+        }
     }
 
     /// The round of what was read.

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::document::Reading;
+use crate::document::links::Targets;
 use crate::local::cache::CacheEntry;
-use crate::local::identity::{FileFact, Says};
+use crate::local::identity::{FileFact, Picture, Says};
+use crate::local::links::Pointers;
 use crate::local::patience::{Outcome, Patience};
 use crate::local::patterns::{Maker, Patterns};
 use crate::local::read::{self, Read};
@@ -62,7 +64,17 @@ pub(super) struct Index {
     pub(super) files: BTreeMap<DocPath, FileFact>,
     cache: BTreeMap<DocPath, CacheEntry>,
     fresh: BTreeSet<DocPath>,
+    pub(super) pointers: Pointers,
+    /// Files that were read again because of what they point to, wherever they lie.
+    followed: BTreeSet<DocPath>,
     patience: Patience,
+}
+
+/// Whether documents were read again because of what they point to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Followed {
+    Nothing,
+    Some,
 }
 
 /// One update: where, when, and how quiet files must be.
@@ -97,8 +109,15 @@ impl Index {
             files: BTreeMap::new(),
             cache: cache.into_iter().collect(),
             fresh: BTreeSet::new(),
+            pointers: Pointers::default(),
+            followed: BTreeSet::new(),
             patience: Patience::new(READ_WITHIN),
         }
+    }
+
+    /// Whether links lead to pages, so that a document's body depends on others.
+    pub(super) fn has_links(&self) -> bool {
+        self.rules.links.page_url.is_some()
     }
 
     /// Other rules from now on: what was read by the old ones is read again.
@@ -110,6 +129,7 @@ impl Index {
     /// Brings all that lies in the scope up to date with what a walk saw. Answers the pages' files that are not there.
     pub(super) fn update(&mut self, survey: &Survey<'_>, walked: Walked) -> BTreeSet<DocPath> {
         let mut absent = BTreeSet::new();
+        self.followed.clear();
         let mut seen = self.take(survey, &walked);
         let mut late = BTreeSet::new();
         for path in self.unseen(survey, &seen) {
@@ -209,15 +229,23 @@ impl Index {
         let cached =
             self.cache.get(&entry.path).filter(|known| known.holds(entry.stat, self.digest, survey.clock.now()));
         if let Some(known) = cached.filter(|_| !survey.is_young(&entry.stat)) {
+            self.pointers.learn(&entry.path, known.targets.clone());
             return Some(FileFact { stat: Some(entry.stat), via, says: Says::Read(known.reading.clone()) });
         }
+        self.fact_read(survey, entry)
+    }
+
+    /// The same, read from the file whatever is remembered of it.
+    fn fact_read(&mut self, survey: &Survey<'_>, entry: &Entry) -> Option<FileFact> {
+        let via = entry.via;
         let hashed = survey.clock.now();
         let (stat, says) = match self.read(survey, &entry.path) {
-            Read::Whole(stat, reading) if survey.is_young(&stat) => {
+            Read::Whole(stat, reading, _) if survey.is_young(&stat) => {
                 (stat, Says::Unsettled { page: reading.page_id().cloned() })
             }
-            Read::Whole(stat, reading) => {
-                let reading = self.remember(&entry.path, stat, hashed, reading);
+            Read::Whole(stat, reading, targets) => {
+                self.pointers.learn(&entry.path, targets.clone());
+                let reading = self.remember(&entry.path, stat, hashed, reading, targets);
                 (stat, Says::Read(reading))
             }
             Read::Moving => (entry.stat, Says::Unsettled { page: self.last_page(survey, &entry.path) }),
@@ -230,12 +258,37 @@ impl Index {
         Some(FileFact { stat: Some(stat), via, says })
     }
 
+    /// Brings the map of links up to the picture, and reads those documents again that have other links by it. Answers
+    /// whether there was any.
+    pub(super) fn follow(&mut self, survey: &Survey<'_>, picture: &Picture) -> Followed {
+        let stale = self.pointers.follow(&self.files, picture);
+        let mut followed = Followed::Nothing;
+        for path in stale {
+            let Some((stat, via)) = self
+                .files
+                .get(&path)
+                .and_then(|file| file.stat.filter(|_| matches!(file.says, Says::Read(_))).map(|stat| (stat, file.via)))
+            else {
+                continue;
+            };
+            let entry = Entry { path: path.clone(), via, kind: scan::FileKind::Regular, stat };
+            // One that is gone since will be noticed as that.
+            if let Some(fact) = self.fact_read(survey, &entry) {
+                self.followed.insert(path.clone());
+                self.files.insert(path, fact);
+                followed = Followed::Some;
+            }
+        }
+        followed
+    }
+
     /// Reads a file, again at once where it moves and nobody will look again.
     fn read(&mut self, survey: &Survey<'_>, path: &DocPath) -> Read {
         let attempts = if survey.quiet == Quiet::AtOnce { ATTEMPTS } else { 1 };
         let (root, at, rules) = (survey.root.clone(), path.clone(), self.rules.clone());
+        let links = self.pointers.map().clone();
         let work = move || {
-            let mut reads = (0..attempts).map(|_| read::read(&root, &at, &rules));
+            let mut reads = (0..attempts).map(|_| read::read(&root, &at, &rules, &links));
             reads.find(|read| !matches!(read, Read::Moving)).unwrap_or(Read::Moving)
         };
         let unreadable = |message: &str| Read::Unreadable(Reason::new(Code::Unreadable, message));
@@ -246,11 +299,18 @@ impl Index {
         }
     }
 
-    fn remember(&mut self, path: &DocPath, stat: Stat, hashed: Wall, reading: Arc<Reading>) -> Arc<Reading> {
+    fn remember(
+        &mut self,
+        path: &DocPath,
+        stat: Stat,
+        hashed: Wall,
+        reading: Arc<Reading>,
+        targets: Arc<Targets>,
+    ) -> Arc<Reading> {
         // The same words again share the memory of the first.
         let known = self.cache.get(path).map(|known| &known.reading).filter(|known| **known == reading);
         let reading = known.cloned().unwrap_or(reading);
-        let entry = CacheEntry { stat, hashed, rules: self.digest, reading: reading.clone() };
+        let entry = CacheEntry { stat, hashed, rules: self.digest, reading: reading.clone(), targets };
         self.cache.insert(path.clone(), entry);
         self.fresh.insert(path.clone());
         reading
@@ -275,7 +335,8 @@ impl Index {
     /// Files of the scope that are being written: they have to be looked at again.
     pub(super) fn unsettled(&self, scope: &Scope) -> Vec<DocPath> {
         let unsettled = self.files.iter().filter(|(_, fact)| matches!(fact.says, Says::Unsettled { .. }));
-        unsettled.filter(|(path, _)| scope.contains(path.as_path())).map(|(path, _)| path.clone()).collect()
+        let concerned = |path: &DocPath| scope.contains(path.as_path()) || self.followed.contains(path);
+        unsettled.filter(|(path, _)| concerned(path)).map(|(path, _)| path.clone()).collect()
     }
 
     /// Paths that are links: what they show can change without an event at their own path.

@@ -11,6 +11,7 @@ pub mod folder;
 pub mod git;
 pub mod identity;
 mod index;
+pub mod links;
 mod patience;
 pub mod patterns;
 pub mod read;
@@ -18,5 +19,6 @@ pub mod root;
 pub mod scan;
 pub mod settle;
 pub mod watch;
+pub mod write;
 
 pub use index::Quiet;

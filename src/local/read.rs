@@ -8,18 +8,20 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::document::links::{Around, Targets};
 use crate::document::{self, Reading};
+use crate::local::links::SharedMap;
 use crate::local::root::{NotOpened, Root};
 use crate::local::scan::{FileKind, Stat};
-use crate::page::{Digest, DocPath};
+use crate::page::{BodyPrint, Digest, DocPath};
 use crate::policy::Rules;
 use crate::reason::{Code, Reason};
 
 /// What became of reading a file.
 #[derive(Debug)]
 pub enum Read {
-    /// It held still: what it says, and the stat that it had before and after.
-    Whole(Stat, Arc<Reading>),
+    /// It held still: what it says, what its links point to, and the stat that it had before and after.
+    Whole(Stat, Arc<Reading>, Arc<Targets>),
     /// It changed while it was read: read it again later.
     Moving,
     /// It is no longer there.
@@ -30,13 +32,16 @@ pub enum Read {
     Unreadable(Reason),
 }
 
-/// Reads one file.
-pub fn read(root: &Root, path: &DocPath, rules: &Rules) -> Read {
+/// Reads one file. The map is looked into when the bytes are there.
+pub fn read(root: &Root, path: &DocPath, rules: &Rules, links: &SharedMap) -> Read {
     match bytes_of(root, path.as_path()) {
-        Ok(Bytes::Whole(stat, bytes)) => Read::Whole(stat, Arc::new(document::parse(&bytes, rules).reading)),
+        Ok(Bytes::Whole(stat, bytes)) => {
+            let parsed = document::parse_among(&bytes, rules, Around { path, map: &links.read() });
+            Read::Whole(stat, Arc::new(parsed.reading), Arc::new(parsed.targets))
+        }
         Ok(Bytes::TooLarge(stat)) => {
             let reason = document::too_large(stat.size);
-            Read::Whole(stat, Arc::new(Reading::Blocked { page_id: None, title: None, reason }))
+            Read::Whole(stat, Arc::new(Reading::Blocked { page_id: None, title: None, reason }), Arc::default())
         }
         Ok(Bytes::Moving) => Read::Moving,
         Ok(Bytes::NotRegular) => {
@@ -87,21 +92,37 @@ fn unreadable(error: &io::Error) -> Reason {
 /// Why the bytes that were planned can't be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stale {
-    /// The file says something else by now, or is being written: plan again.
-    #[error("the file has changed since it was planned")]
+    /// The file says something else by now, or what it points to has moved, or it is being written: plan again.
+    #[error("the document has changed since it was planned")]
     Changed,
     /// The file is gone, or can't be read.
     #[error("the file can't be read: {0}")]
     Unreadable(String),
 }
 
-/// The body of the document at `path`, provided that the file's bytes are still those of `source`. `root` may be a link.
-pub fn body_of(root: &Path, path: &DocPath, rules: &Rules, source: Digest) -> Result<String, Stale> {
+/// What was decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// Digest of the file's bytes.
+    pub source: Digest,
+    /// The marks of its body.
+    pub body: BodyPrint,
+}
+
+/// The body of the document at `path`, provided that file and body are still what was planned. `root` may be a link.
+pub fn body_of(
+    root: &Path,
+    path: &DocPath,
+    rules: &Rules,
+    links: &SharedMap,
+    planned: Planned,
+) -> Result<String, Stale> {
     let bytes = contents(root, path)?;
-    if Digest::of(&bytes) != source {
+    if Digest::of(&bytes) != planned.source {
         return Err(Stale::Changed);
     }
-    document::body(&bytes, rules).ok_or(Stale::Changed)
+    let body = document::body_among(&bytes, rules, Around { path, map: &links.read() }).ok_or(Stale::Changed)?;
+    if BodyPrint::of(&body) == planned.body { Ok(body) } else { Err(Stale::Changed) }
 }
 
 /// The bytes of the file at `path`, whole. `root` may be a link. For commands that look at one document (`check`, `diff`).
@@ -165,8 +186,14 @@ mod tests {
     fn a_body_is_had_only_while_the_file_says_what_was_planned() {
         let (dir, rules) = (tempfile::tempdir().unwrap(), Policy::default().rules);
         fs::write(dir.path().join("a.md"), TEXT).unwrap();
-        let body = |source: &str| body_of(dir.path(), &path("a.md"), &rules, Digest::of(source));
+        let links = SharedMap::default();
+        let body = |source: &str| {
+            let planned = Planned { source: Digest::of(source), body: BodyPrint::of("body\n") };
+            body_of(dir.path(), &path("a.md"), &rules, &links, planned)
+        };
         assert_eq!(body(TEXT).unwrap(), "body\n");
+        let other = Planned { source: Digest::of(TEXT), body: BodyPrint::of("its links led elsewhere\n") };
+        assert_eq!(body_of(dir.path(), &path("a.md"), &rules, &links, other), Err(Stale::Changed));
         assert_eq!(body("other"), Err(Stale::Changed));
         fs::remove_file(dir.path().join("a.md")).unwrap();
         assert!(matches!(body(TEXT), Err(Stale::Unreadable(_))));
@@ -180,8 +207,8 @@ mod tests {
         let file = fs::File::create(dir.path().join("huge.md")).unwrap();
         file.set_len(1 << 40).unwrap();
         let root = Root::open(dir.path()).unwrap();
-        let read = read(&root, &path("huge.md"), &Policy::default().rules);
-        let Read::Whole(_, reading) = read else { panic!("{read:?}") };
+        let read = read(&root, &path("huge.md"), &Policy::default().rules, &SharedMap::default());
+        let Read::Whole(_, reading, _) = read else { panic!("{read:?}") };
         assert!(matches!(&*reading, Reading::Blocked { reason, .. } if reason.code == Code::TooLarge));
     }
 
@@ -191,7 +218,8 @@ mod tests {
         let pipe = dir.path().join("pipe.md");
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         let root = Root::open(dir.path()).unwrap();
-        assert!(matches!(read(&root, &path("pipe.md"), &Policy::default().rules), Read::Unfit(_)));
+        let read = read(&root, &path("pipe.md"), &Policy::default().rules, &SharedMap::default());
+        assert!(matches!(read, Read::Unfit(_)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::engine::change::{HubHealth, HubState};
 use crate::engine::settled::{Checkout, RootHealth};
-use crate::engine::{Counts, MOSTLY_ABSENT, PageReport, ShutWhy, StillLive, Summary};
+use crate::engine::{Action, Counts, MOSTLY_ABSENT, PageReport, ShutWhy, StillLive, Summary};
 use crate::output::{Lines, Shown};
 use crate::page::Wall;
 use crate::reason::{Code, Reason, State};
@@ -189,14 +189,18 @@ impl Report {
     }
 
     fn plan(&self) -> Vec<PlanJson<'_>> {
-        let pages = self.summary.pages.iter().filter(|page| page.state == State::Pending);
+        let pages = self.summary.pages.iter();
         pages
             .filter_map(|page| {
                 let planned = page.planned.as_ref()?;
                 Some(PlanJson {
                     path: page.path.to_text(),
                     page_id: page.page_id.as_ref().map(|id| id.as_str()),
-                    action: "patch",
+                    action: match planned.action {
+                        Action::Patch => "patch",
+                        Action::Archive => "archive",
+                        Action::Write => "write",
+                    },
                     fields: &planned.fields,
                     replaces_title: planned.replaces_title.as_deref(),
                 })
@@ -228,9 +232,11 @@ impl Report {
         if refused || self.hub.state == HubState::Unauthorized || matches!(self.summary.root, RootHealth::Missing(_)) {
             return Verdict::Unusable;
         }
+        let held = |page: &PageReport| page.reason.as_ref().is_some_and(|why| why.code == Code::RenderingChanged);
         let person = counts.blocked + counts.conflict > 0
             || matches!(self.summary.root, RootHealth::Changed { .. } | RootHealth::Held(Checkout::Unnamed(_)))
             || shut == Some(ShutWhy::Redirected)
+            || self.summary.pages.iter().any(held)
             || (strict == Strictness::Strict && counts.drifted > 0)
             || (run == Run::DryRun && !self.plan().is_empty());
         if person {
@@ -258,7 +264,7 @@ impl Report {
         }
         for page in &self.summary.pages {
             let wanting = !matches!(page.state, State::InStep | State::Skipped) || page.still_live == StillLive::Yes;
-            let planned = run == Run::DryRun && page.planned.is_some() && page.state == State::Pending;
+            let planned = run == Run::DryRun && page.planned.is_some();
             if (listing == Listing::All || wanting) && !planned {
                 write_page(&mut out, page);
             }
@@ -299,8 +305,12 @@ impl Report {
                 Some(title) => format!("  (now \"{}\")", Shown::new(title)),
                 None => String::new(),
             };
-            let fields = planned.fields.join(", ");
-            out.line(format_args!("would publish  {}: {fields}{replaces}", Shown::new(&planned.path)));
+            let (path, fields) = (Shown::new(&planned.path), planned.fields.join(", "));
+            match planned.action {
+                "archive" => out.line(format_args!("would archive  the page of {path}{replaces}")),
+                "write" => out.line(format_args!("would write    {path}: the hub's text{replaces}")),
+                _ => out.line(format_args!("would publish  {path}: {fields}{replaces}")),
+            }
         }
     }
 
@@ -327,6 +337,20 @@ impl Report {
         if let Some(at) = &self.budget.eta {
             out.line(format_args!("what is pending will be done by {at}"));
         }
+    }
+}
+
+/// A state, for people.
+pub fn word(state: State) -> &'static str {
+    match state {
+        State::InStep => "in step",
+        State::Pending => "pending",
+        State::Failed => "failed",
+        State::Blocked => "blocked",
+        State::Conflict => "conflict",
+        State::Drifted => "drifted",
+        State::Orphaned => "orphaned",
+        State::Skipped => "skipped",
     }
 }
 
@@ -364,16 +388,7 @@ fn page_json(page: &PageReport) -> PageJson<'_> {
 
 /// One page as a person reads it: `path:line:column: state: why [code]`.
 fn write_page(out: &mut Lines, page: &PageReport) {
-    let state = match page.state {
-        State::InStep => "in step",
-        State::Pending => "pending",
-        State::Failed => "failed",
-        State::Blocked => "blocked",
-        State::Conflict => "conflict",
-        State::Drifted => "drifted",
-        State::Orphaned => "orphaned",
-        State::Skipped => "skipped",
-    };
+    let state = word(page.state);
     let path = page.path.to_text();
     let mut place = Shown::new(&path).to_string();
     if let Some(Reason { line: Some(line), column, .. }) = &page.reason {

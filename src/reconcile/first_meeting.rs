@@ -5,7 +5,7 @@ use crate::page::{Field, Fields, Print};
 use crate::policy::OnDifference;
 use crate::reason::{Code, Reason};
 use crate::reconcile::decide::step;
-use crate::reconcile::document::Case;
+use crate::reconcile::document::{Case, draft_lies_there};
 use crate::reconcile::merge;
 use crate::reconcile::page_record::{Base, Seen};
 use crate::reconcile::step::{Decision, Look, Remote, Step, Write};
@@ -40,12 +40,15 @@ impl<'a> Case<'a> {
         if merge::compared(self.desired.status, hub).is_some_and(|text| merge::desired_is_folded(self.desired, text)) {
             return step("B3", Step::Adopt(Box::new(self.adopted(hub))));
         }
+        if merge::compared(self.desired.status, hub)
+            .is_some_and(|text| merge::only_lacks_the_notice(self.desired, text))
+        {
+            // What the page says is common ground, and our notice is still to come.
+            return step("B3", Step::Adopt(Box::new(self.adopted_bare(hub))));
+        }
         let publish = || self.write(None, hub, &self.managed_that_differ(hub));
         if draft.is_some() {
-            let reason = Reason::new(
-                Code::RemoteDraft,
-                "somebody's unpublished draft lies on this page; publishing would destroy it",
-            );
+            let reason = Reason::new(Code::RemoteDraft, draft_lies_there(hub));
             return self.settle_or("B6", reason, hub, remote, publish);
         }
         match live {
@@ -75,6 +78,15 @@ impl<'a> Case<'a> {
             at: self.now.wall,
         };
         merge::adopt(self.desired, &mut base, hub, &Fields::from([Field::Text]));
+        base
+    }
+
+    /// B3 for a page that lacks the notice alone: it is known as it is.
+    fn adopted_bare(self, hub: &Seen) -> Base {
+        let mut base = self.adopted(hub);
+        for known in [&mut base.live, &mut base.draft].into_iter().flatten() {
+            known.sent.body = self.desired.bare.unwrap_or(known.sent.body);
+        }
         base
     }
 

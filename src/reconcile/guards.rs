@@ -71,12 +71,23 @@ pub fn archives(due: usize, lately: usize, pages: usize, policy: &Policy) -> Opt
     Some(Refusal { reason: Reason::new(Code::ArchiveLimit, message), confirm: Confirm::Archive })
 }
 
-/// Whether the file is the one that was published, but another text came of it: a rule has changed, or hubsync itself.
+/// Whether the file is the one that was published, but another text came of it: a rule has changed, or hubsync itself. What
+/// a link leads to is no rule: who moves a document wants those that point to it to follow.
 pub fn is_rewrite(document: &Authored, base: &Base) -> bool {
+    document.rules != base.rules && says_otherwise(document, base)
+}
+
+/// Whether the file is the one that was published, but another text comes of it.
+fn says_otherwise(document: &Authored, base: &Base) -> bool {
     let as_sent = |sent: &Print| {
         sent.body.exact == document.body.exact && document.title.as_ref().is_none_or(|title| *title == sent.title)
     };
     document.source == base.source && !base.text(document.status).is_some_and(|known| as_sent(&known.sent))
+}
+
+/// Whether the document differs from what was published: another file, or links in it that lead elsewhere by now.
+pub fn is_changed(document: &Authored, base: &Base) -> bool {
+    document.source != base.source || (document.rules == base.rules && says_otherwise(document, base))
 }
 
 /// Whether `pages` rewrites (see [`is_rewrite`]) may be published: not more than [`REWRITES`].
@@ -148,6 +159,7 @@ mod tests {
             rules: Digest::of("rules"),
             title: Some("T".to_owned()),
             body: BodyPrint::of(body),
+            bare: None,
             status: Status::Published,
             named: Named::default(),
         }
@@ -171,6 +183,10 @@ mod tests {
         assert!(!is_rewrite(&document("A"), &base("A")), "other rules that render the same are none");
         let edited = Authored { source: Digest::of("edited"), ..document("B") };
         assert!(!is_rewrite(&edited, &base("A")), "an edit was asked for");
+        let followed = Base { rules: document("B").rules, ..base("A") };
+        assert!(!is_rewrite(&document("B"), &followed), "a document that it points to has moved");
+        assert!(is_changed(&document("B"), &followed) && is_changed(&edited, &base("A")));
+        assert!(!is_changed(&document("A"), &followed) && !is_changed(&document("B"), &base("A")));
         let retitled = Authored { title: Some("U".to_owned()), ..document("A") };
         assert!(is_rewrite(&retitled, &base("A")));
         assert!(!is_rewrite(&Authored { title: None, ..document("A") }, &base("A")));

@@ -85,6 +85,7 @@ pub fn in_step() -> Scene {
         rules: Digest::of("the rules"),
         title: Some(TITLE.to_owned()),
         body: BodyPrint::of("A"),
+        bare: None,
         status: Status::Published,
         lists: Lists { folders: Some(ids(&["sales"])), ..Lists::default() },
     };
@@ -420,6 +421,7 @@ pub fn authored(document: &Desired) -> Authored {
         rules: document.rules,
         title: document.title.clone(),
         body: document.body,
+        bare: document.bare,
         status: document.status,
         named: Named::default(),
     }

@@ -116,6 +116,7 @@ fn desired() -> impl Strategy<Value = Desired> {
             rules: Digest::of("rules"),
             title: title.map(str::to_owned),
             body: BodyPrint::of(body),
+            bare: None,
             status,
             lists,
         },
@@ -139,7 +140,7 @@ fn doubt() -> impl Strategy<Value = Doubt> {
 }
 
 fn resolution() -> impl Strategy<Value = Resolution> {
-    (select(vec![Keep::Local, Keep::Remote, Keep::Both]), version(), stamp())
+    (select(vec![Keep::Local, Keep::Remote, Keep::Both, Keep::Merged, Keep::Archive]), version(), stamp())
         .prop_map(|(keep, version, updated_at)| Resolution { keep, version, updated_at })
 }
 

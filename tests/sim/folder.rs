@@ -7,12 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Index;
 use std::sync::Arc;
 
-use hubsync::document;
+use hubsync::daemon::scribe;
+use hubsync::document::links::Around;
+use hubsync::document::{self, Reading};
+use hubsync::engine::change::FileChange;
 use hubsync::engine::settled::{RootHealth, Settled};
 use hubsync::local::identity::{self, FileFact, Home, Picture, Says, identify, remember};
+use hubsync::local::links::Pointers;
 use hubsync::local::scan::Via;
 use hubsync::pace::debounce::{Debounce, Due};
-use hubsync::page::{Digest, DocPath, Mono, Named, Now, PageId, Status, Wall};
+use hubsync::page::{BodyPrint, Digest, DocPath, Mono, Named, Now, PageId, Status, Wall};
 use hubsync::policy::Rules;
 
 /// What a file says.
@@ -96,6 +100,9 @@ pub struct Folder {
     /// The root is not there.
     pub missing: bool,
     rules: Rules,
+    pointers: Pointers,
+    /// How often a document was read again because of what it points to.
+    pub followed: u64,
 }
 
 impl Folder {
@@ -108,6 +115,8 @@ impl Folder {
             debounce: Debounce::new(debounce, max_delay, 64),
             missing: false,
             rules,
+            pointers: Pointers::default(),
+            followed: 0,
         }
     }
 
@@ -120,6 +129,24 @@ impl Folder {
 
     pub fn write_bytes(&mut self, now: Now, path: &str, bytes: &[u8]) {
         self.files.insert(path.to_owned(), File { bytes: bytes.to_vec(), written: now.wall, doc: None });
+    }
+
+    /// A command writes the hub's text into a document, as a person decided.
+    pub fn write_as_decided(&mut self, now: Now, path: &str, change: &FileChange) -> Result<Option<Doc>, String> {
+        let old = self.files.get(path).map(|file| file.bytes.clone());
+        if old.as_ref().map(Digest::of) != change.source {
+            return Err("the document was edited meanwhile".to_owned());
+        }
+        let bytes = scribe::document_of(old.as_deref(), change, &self.rules)?;
+        let doc = doc_of(&bytes, &self.rules);
+        self.files.insert(path.to_owned(), File { bytes, written: now.wall, doc: doc.clone() });
+        Ok(doc)
+    }
+
+    /// The state has forgotten a page.
+    pub fn forget(&mut self, page: &PageId) {
+        self.homes.remove(page);
+        self.told.pages.remove(page);
     }
 
     pub fn remove(&mut self, path: &str) -> Option<Doc> {
@@ -171,12 +198,13 @@ impl Folder {
     // ---- the reader's side
 
     /// The body that a PATCH sends, while the file is what was decided on.
-    pub fn body(&self, path: &str, source: Digest) -> Option<String> {
+    pub fn body(&self, path: &str, source: Digest, print: BodyPrint) -> Option<String> {
         let file = self.files.get(path).filter(|_| !self.missing)?;
         if Digest::of(&file.bytes) != source {
             return None;
         }
-        document::body(&file.bytes, &self.rules)
+        let around = Around { path: &DocPath::new(path)?, map: &self.pointers.map().read() };
+        document::body_among(&file.bytes, &self.rules, around).filter(|body| BodyPrint::of(body) == print)
     }
 
     /// The watcher names a path.
@@ -222,29 +250,49 @@ impl Folder {
             return (RootHealth::Missing("no such folder".to_owned()), Vec::new());
         }
         for path in paths {
-            let at = DocPath::new(path).unwrap();
-            let Some(file) = self.files.get(path) else {
-                self.facts.remove(&at);
-                continue;
-            };
-            let young = match quiet {
-                Quiet::AtOnce => false,
-                Quiet::For(ms) => (0..ms).contains(&(now.wall.0 - file.written.0)),
-            };
-            let reading = document::parse(&file.bytes, &self.rules).reading;
-            let says = if young {
-                Says::Unsettled { page: reading.page_id().cloned() }
-            } else {
-                Says::Read(Arc::new(reading))
-            };
-            self.facts.insert(at, FileFact { stat: None, via: Via::Name, says });
-            if young {
-                self.debounce.note(now.mono, path.clone());
-            }
+            self.read(now, quiet, path);
         }
+        self.follow(now, quiet);
         match identity::health(&self.facts, &self.homes) {
             RootHealth::Ok => (RootHealth::Ok, self.tell(now.wall)),
             other => (other, Vec::new()),
+        }
+    }
+
+    fn read(&mut self, now: Now, quiet: Quiet, path: &str) {
+        let at = DocPath::new(path).unwrap();
+        let Some(file) = self.files.get(path) else {
+            self.facts.remove(&at);
+            return;
+        };
+        let young = match quiet {
+            Quiet::AtOnce => false,
+            Quiet::For(ms) => (0..ms).contains(&(now.wall.0 - file.written.0)),
+        };
+        let map = self.pointers.map().clone();
+        let parsed = document::parse_among(&file.bytes, &self.rules, Around { path: &at, map: &map.read() });
+        let says = if young {
+            self.debounce.note(now.mono, path.to_owned());
+            Says::Unsettled { page: parsed.reading.page_id().cloned() }
+        } else {
+            self.pointers.learn(&at, Arc::new(parsed.targets));
+            Says::Read(Arc::new(parsed.reading))
+        };
+        self.facts.insert(at, FileFact { stat: None, via: Via::Name, says });
+    }
+
+    /// Documents whose links lead elsewhere by now are read again.
+    fn follow(&mut self, now: Now, quiet: Quiet) {
+        for _ in 0..3 {
+            let has_links = self.rules.links.page_url.is_some();
+            if !has_links || identity::health(&self.facts, &self.homes) != RootHealth::Ok {
+                return;
+            }
+            let picture = identify(&self.facts, &self.homes, now.wall);
+            for path in self.pointers.follow(&self.facts, &picture) {
+                self.followed += 1;
+                self.read(now, quiet, &path.to_text());
+            }
         }
     }
 
@@ -264,10 +312,20 @@ impl Folder {
     /// Another process begins, which knows these pages.
     pub fn restart(&mut self, known: Vec<(PageId, Home)>) {
         self.facts.clear();
+        self.pointers = Pointers::default();
         self.told = Picture::default();
         self.homes = known.into_iter().collect();
         self.debounce.due(Mono(u64::MAX));
     }
+}
+
+/// What a file says, where it is a document.
+fn doc_of(bytes: &[u8], rules: &Rules) -> Option<Doc> {
+    let Reading::Document { page_id: Some(id), authored, .. } = document::parse(bytes, rules).reading else {
+        return None;
+    };
+    let body = document::body(bytes, rules)?;
+    Some(Doc { id, title: authored.title, body, status: authored.status, named: authored.named, other: 0 })
 }
 
 impl Index<&str> for Folder {

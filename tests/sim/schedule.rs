@@ -1,11 +1,12 @@
 //! A schedule: what kind of hub, documents and rules there are, and what happens one after the other. Drawn from a seed,
 //! carried out by `stage`, judged by `verdict`. What happens is a list, so that a failing one can be cut short.
 
-use hubsync::policy::{ConflictCheck, OnDifference, Policy};
+use hubsync::policy::{ConflictCheck, OnDifference, PageUrl, Policy};
 use hubsync::sandbox::{Normalise, Settings, Stamps};
 
 use super::disk::Tail;
 use super::network::{Fate, RetryAfter};
+use super::world::Command;
 
 pub const PAGES: u8 = 3;
 
@@ -22,6 +23,8 @@ pub struct Setup {
     pub met: bool,
     /// Whether bodies are what a hub rewrites.
     pub fancy: bool,
+    /// Whether documents point to each other, and those links lead to pages.
+    pub linked: bool,
 }
 
 /// How one page begins.
@@ -94,8 +97,21 @@ pub enum Op {
     NewKey,
     KeyFile,
     Rescan,
+    /// A person settles what waits; what is not there to be settled so is left.
+    Resolve(u8, Settle),
+    /// A command writes the documents that were decided on, or dies before or after.
+    Write(Command),
+    Forget(u8),
     /// The state file is lost.
     LoseState,
+}
+
+/// What a person wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    Local,
+    Remote,
+    Both,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +202,9 @@ pub fn draw(seed: u64) -> (Setup, Vec<Op>) {
         _ => Theme::Crowd,
     };
     let mut setup = draw_setup(&mut rng);
+    if seed % 4 == 1 {
+        (setup.linked, setup.policy.rules.links.page_url) = (true, PageUrl::parse("https://kb/{page_id}").ok());
+    }
     if theme != Theme::Everything {
         (setup.met, setup.policy.conflict_check) = (true, ConflictCheck::On);
         setup.policy.concurrency = setup.policy.concurrency.max(2);
@@ -195,8 +214,34 @@ pub fn draw(seed: u64) -> (Setup, Vec<Op>) {
         Theme::Crowd => setup.settings.per_minute = rng.u32(4..8),
         Theme::Everything | Theme::Filing | Theme::Doubts => {}
     }
-    let ops = (0..MANY).map(|number| draw_themed(&mut rng, theme, u32::try_from(number).unwrap())).collect();
+    let mut ops: Vec<Op> = (0..MANY).map(|n| draw_themed(&mut rng, theme, u32::try_from(n).unwrap())).collect();
+    if seed % 3 == 2 {
+        settled_by_a_person(seed, &mut ops);
+    }
     (setup, ops)
+}
+
+/// A person is there, who settles things at any moment.
+fn settled_by_a_person(seed: u64, ops: &mut [Op]) {
+    let mut rng = fastrand::Rng::with_seed(seed ^ 0x7e50_17e5);
+    for (number, op) in ops.iter_mut().enumerate() {
+        let page = rng.u8(..PAGES);
+        match rng.u8(..100) {
+            0..12 => *op = Op::Resolve(page, [Settle::Local, Settle::Remote, Settle::Both][rng.usize(..3)]),
+            12..18 => {
+                let commands = [Command::Writes, Command::Writes, Command::Dies, Command::WritesAndDies];
+                *op = Op::Write(commands[rng.usize(..4)]);
+            }
+            18..20 => *op = Op::Forget(page),
+            20..23 => *op = Op::Remove(page),
+            23..28 => *op = Op::Colleague { page, act: Deed::Publish, number: u32::try_from(number).unwrap() },
+            28..32 => {
+                let lost = [Fate::AnswerLost, Fate::Late(rng.u64(0..4_990)), Fate::Gateway(502)];
+                *op = Op::Befall { flight: rng.u8(..4), fate: lost[rng.usize(..3)].clone() };
+            }
+            _ => {}
+        }
+    }
 }
 
 fn draw_themed(rng: &mut fastrand::Rng, theme: Theme, number: u32) -> Op {
@@ -268,6 +313,7 @@ fn draw_setup(rng: &mut fastrand::Rng) -> Setup {
         no_date: rng.u8(..20) == 0,
         met: rng.bool(),
         fancy: normalise != Normalise::Verbatim,
+        linked: false,
     }
 }
 

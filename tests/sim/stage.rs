@@ -2,14 +2,16 @@
 
 use hubsync::engine::{Input, Mode};
 use hubsync::page::{PageId, Status};
+use hubsync::reason::State;
+use hubsync::reconcile::page_record::{Keep, Resolution};
 use hubsync::sandbox::{self, Act};
 
 use super::disk::Tail;
 use super::folder::Doc;
 use super::network::{Fate, RetryAfter};
-use super::schedule::{AtHub, Deed, Edit, Next, Noticed, Op, PAGES, Setup, Spoilt};
+use super::schedule::{AtHub, Deed, Edit, Next, Noticed, Op, PAGES, Settle, Setup, Spoilt};
 use super::tally::Tally;
-use super::world::{SYNC, World};
+use super::world::{Command, SYNC, World};
 
 /// Files with their bytes, as a checkout leaves them.
 type Tree = Vec<(String, Vec<u8>, Option<Doc>)>;
@@ -28,6 +30,12 @@ pub struct Stage {
     keys: u32,
 }
 
+/// One document pointed to in every way, as seen from its folder, from above and from below.
+fn links_to(page: u8) -> String {
+    let name = id(page);
+    format!(" [l]({name}.md) [m](moved/{name}.md) [n](../{name}.md#x) [[{name}]]")
+}
+
 pub fn id(page: u8) -> String {
     format!("p{}", page % PAGES)
 }
@@ -43,7 +51,7 @@ impl Stage {
             let begins = stage.setup.pages[usize::from(page)];
             let (text, status) = match begins.hub {
                 AtHub::Empty => (String::new(), sandbox::Status::Draft),
-                AtHub::Same => (stage.text("A"), sandbox::Status::Published),
+                AtHub::Same => (stage.at_first(), sandbox::Status::Published),
                 AtHub::Other => ("X0".to_owned(), sandbox::Status::Published),
             };
             stage.w.page(&id(page), &text, status);
@@ -59,13 +67,25 @@ impl Stage {
         stage
     }
 
+    /// The body of every document as its page has it before anything happens: each lies in the root.
+    fn at_first(&self) -> String {
+        (0..PAGES).map(id).fold(self.text("A"), |text, name| {
+            let page = format!("https://kb/{name}");
+            text.replace(&format!("[l]({name}.md)"), &format!("[l]({page})"))
+                .replace(&format!("[[{name}]]"), &format!("[{name}]({page})"))
+        })
+    }
+
     fn plain(&self, page: u8, status: Status) -> Doc {
         Doc { status, ..Doc::published(&id(page), &self.text("A")) }
     }
 
-    /// A body; with white space and bullets where the hub rewrites those.
+    /// A body; with links to all documents where those lead to pages, and with white space and bullets where the hub
+    /// rewrites those.
     fn text(&self, word: &str) -> String {
-        if self.setup.fancy { format!("{word} \\o\n* one  \n* two\n") } else { word.to_owned() }
+        let links = if self.setup.linked { (0..PAGES).map(links_to).collect() } else { String::new() };
+        let word = format!("{word}{links}");
+        if self.setup.fancy { format!("{word} \\o\n* one  \n* two\n") } else { word }
     }
 
     pub fn carry_out(&mut self, op: &Op) {
@@ -109,6 +129,9 @@ impl Stage {
             Op::NewKey => self.new_key(),
             Op::KeyFile => self.w.key_source = self.w.hub.settings().key.clone(),
             Op::Rescan => self.w.rescan(),
+            Op::Resolve(page, how) => self.resolve(*page, *how),
+            Op::Write(command) => self.w.write_document(*command),
+            Op::Forget(page) => self.forget(*page),
             Op::LoseState => self.lose_state(),
         }
         self.w.pump();
@@ -124,6 +147,7 @@ impl Stage {
                 0 | 1 if !self.w.reserves.is_empty() => self.w.grant(),
                 0 | 1 if !self.w.stores.is_empty() => self.w.store(),
                 2 if !self.w.stores.is_empty() => self.w.store(),
+                3 if !self.w.file_writes.is_empty() => self.w.write_document(Command::Writes),
                 _ if flying > 0 => {
                     let n = rng.usize(..flying);
                     if self.w.flights[n].has_arrived() { self.w.answer_nth(n) } else { self.w.apply_nth(n) }
@@ -430,6 +454,37 @@ impl Stage {
         self.noticed(&path, Noticed::Yes);
     }
 
+    // ---- whoever settles things
+
+    /// As `hubsync resolve` does it: on what `status` shows of the page.
+    fn resolve(&mut self, page: u8, how: Settle) {
+        let page = PageId::parse(&id(page)).unwrap();
+        let report = self.w.summary().pages.into_iter().find(|report| report.page_id.as_ref() == Some(&page));
+        let Some(report) = report else { return };
+        let waits = matches!(report.state, State::Conflict | State::Drifted | State::Orphaned);
+        let (true, Some((version, updated_at))) = (waits, report.marks) else { return };
+        let keep = match (how, report.state) {
+            (Settle::Local, State::Orphaned) => Keep::Archive,
+            (Settle::Local, _) => Keep::Local,
+            (Settle::Remote, _) | (Settle::Both, State::Orphaned) => Keep::Remote,
+            (Settle::Both, _) => Keep::Both,
+        };
+        self.tally.note(format!("settled {:?} {keep:?}", report.state));
+        self.w.watch.decided(page.as_str(), updated_at, keep);
+        self.w.handle(Input::Decided(vec![(page, Resolution { keep, version, updated_at })]));
+    }
+
+    fn forget(&mut self, page: u8) {
+        let page = PageId::parse(&id(page)).unwrap();
+        let now = self.w.now();
+        if self.w.engine.forget_page(now, &page).is_ok() {
+            self.tally.note("a page is forgotten");
+            self.w.folder.forget(&page);
+            self.w.watch.forgets_page(page.as_str());
+            self.w.rescan();
+        }
+    }
+
     // ---- the colleague
 
     fn colleague(&mut self, page: u8, act: Deed, number: u32) {
@@ -439,6 +494,8 @@ impl Stage {
         let act = match act {
             Deed::Publish => Act::Publish { title, content: format!("X{number}") },
             Deed::PublishCommon(n) => Act::Publish { title, content: common(n) },
+            // Which text of a document with links a page has, `watch` can't tell.
+            Deed::PublishBlank if self.setup.linked => return,
             Deed::PublishBlank => {
                 // Only where both have met: at a first meeting such a text is taken for the document's.
                 let met =

@@ -7,7 +7,8 @@ use hubsync::engine::change::Backup;
 use hubsync::engine::request::{AnswerBody, Listed, PatchRequest, Request};
 use hubsync::engine::settled::RootHealth;
 use hubsync::pace::quota::Limits;
-use hubsync::page::{Digest, PageId, Row};
+use hubsync::page::{Digest, PageId, Row, Stamp};
+use hubsync::reconcile::page_record::Keep;
 use hubsync::sandbox::{self, Act, Model, Normalise};
 
 use super::disk::Disk;
@@ -77,6 +78,10 @@ pub struct Watch {
     refused: BTreeSet<(PageId, Digest)>,
     /// Texts that must never be sent.
     pub halves: BTreeSet<String>,
+    /// On which stamp of a page a person decided last, in microseconds, and for what.
+    decided: BTreeMap<String, (i64, Keep)>,
+    /// Pages of which everything was forgotten once.
+    pub forgotten: BTreeSet<String>,
 }
 
 impl Watch {
@@ -105,6 +110,8 @@ impl Watch {
             published: BTreeMap::new(),
             refused: BTreeSet::new(),
             halves: BTreeSet::new(),
+            decided: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
         }
     }
 
@@ -158,6 +165,36 @@ impl Watch {
     pub fn forgets(&mut self) {
         self.forgot = true;
         self.foreign.values_mut().for_each(|texts| texts.retain(|text, _| !text.ends_with("\t\n")));
+    }
+
+    /// A person decided what becomes of a page, as it was at this stamp.
+    pub fn decided(&mut self, id: &str, at: Stamp, keep: Keep) {
+        self.decided.insert(id.to_owned(), (at.0, keep));
+    }
+
+    /// All that was known of a page is forgotten.
+    pub fn forgets_page(&mut self, id: &str) {
+        self.removed(id);
+        self.forgotten.insert(id.to_owned());
+        if let Some(texts) = self.foreign.get_mut(id) {
+            texts.retain(|text, _| !text.ends_with("\t\n"));
+        }
+    }
+
+    /// An archive is about to be applied: a person confirmed it, and what it takes away is kept.
+    fn archiving(&self, hub: &Model, id: &str, backups: &[Backup], looked: i64) {
+        let Some(page) = hub.page(id).filter(|page| !page.archived) else { return };
+        let confirmed = self.decided.get(id).is_some_and(|(_, keep)| *keep == Keep::Archive);
+        assert!(confirmed, "{id} is archived, and nobody confirmed it");
+        let live = page.live.as_ref().map(|live| live.content.as_str());
+        let draft = page.draft.as_ref().and_then(|draft| draft.content.as_deref());
+        let kept = |body: &str| backups.iter().any(|backup| backup.page.as_str() == id && backup.text.body == body);
+        let later = |body: &str| {
+            self.foreign.get(id).and_then(|texts| texts.get(body)).is_some_and(|written| *written >= looked)
+        };
+        for body in live.into_iter().chain(draft) {
+            assert!(kept(body) || later(body), "{id}: {body:?} is archived and not kept");
+        }
     }
 
     /// A process ended; these writes are in doubt for the next one, whatever was answered.
@@ -287,10 +324,13 @@ impl Watch {
     /// A write is about to be applied: what it replaces must be ours, kept, or have come after the look it rests on.
     pub fn arriving(&mut self, hub: &Model, request: &sandbox::Request, backups: &[Backup], looked: i64) {
         self.before = None;
+        let id = request.target.rsplit('/').next().unwrap().to_owned();
+        if request.method == "DELETE" {
+            self.archiving(hub, &id, backups, looked);
+        }
         if request.method != "PATCH" {
             return;
         }
-        let id = request.target.rsplit('/').next().unwrap().to_owned();
         let sent: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
         let Some(page) = hub.page(&id) else { return };
         let publishes = sent["status"] == "published";
@@ -310,19 +350,30 @@ impl Watch {
             let written = self.foreign.get(&id).and_then(|texts| texts.get(body));
             !ours && written.is_some_and(|at| *at < looked)
         };
+        // A text is decided on by whoever decided when it was there. Stamps of whole seconds are cut.
+        let stamp = self.decided.get(&id).map(|(stamp, _)| stamp + 1_000_000);
+        let decided = |body: &str| {
+            let written = self.foreign.get(&id).and_then(|texts| texts.get(body));
+            written.zip(stamp).is_some_and(|(at, stamp)| at * 1_000 < stamp)
+        };
         let kept = |body: &str| backups.iter().any(|backup| backup.page.as_str() == id && backup.text.body == body);
         if let Some(live) = live {
             // White space that somebody added to a text of ours whose answer was lost is taken for what the hub made of it.
             let blank = live.content.ends_with("\t\n") && self.lost.contains(&id);
             let foreign = seen_foreign(&live.content) && !blank;
-            assert!(!foreign || !self.holds, "{id}: {:?} is replaced, although it should be held", live.content);
+            assert!(
+                !foreign || !self.holds || decided(&live.content),
+                "{id}: {:?} is replaced, although it should be held",
+                live.content
+            );
             let lost = foreign && !kept(&live.content);
             assert!(!lost || self.unchecked, "{id}: {:?} is replaced by {text:?} without a backup", live.content);
             let (version, content) = (live.version, live.content.clone());
             self.before = Some(Before { id: id.clone(), version, content, by_us: live_is_ours(page) });
         }
         if let Some(draft) = page.draft.as_ref().and_then(|draft| draft.content.as_deref()) {
-            let lost = !page.archived && seen_foreign(draft) && page.content() != Some(draft);
+            let settled = decided(draft) && kept(draft);
+            let lost = !page.archived && seen_foreign(draft) && page.content() != Some(draft) && !settled;
             assert!(!lost || self.unchecked, "{id}: somebody's draft {draft:?} is destroyed by {text:?}");
         }
     }
@@ -366,7 +417,9 @@ impl Watch {
         let moved = page.live.as_ref().is_some_and(|live| live.version > before.version);
         // Who does not know what became of a write, and can't see it, may publish it again.
         let rewritten = hub.settings().normalise == Normalise::Growing;
-        let blind = self.forgot && (self.unchecked || rewritten) || rewritten && self.lost.contains(id);
+        let blind = self.forgotten.contains(id)
+            || self.forgot && (self.unchecked || rewritten)
+            || rewritten && self.lost.contains(id);
         let again = moved && before.by_us && last == Some(text) && !blind;
         assert!(!again, "{}: {:?} is published twice by us", before.id, before.content);
     }

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hubsync::engine::change::Change;
+use hubsync::engine::change::{Change, FileChange};
 use hubsync::engine::request::{Answer, AnswerBody, Request};
 use hubsync::engine::settled::RootHealth;
 use hubsync::engine::{Effect, Engine, Id, Input, Memory, Mode, Rest, Setting};
@@ -51,19 +51,16 @@ impl Flight {
     }
 
     pub fn is_write(&self) -> bool {
-        matches!(self.request, Request::Patch(_))
+        self.request.is_write()
     }
 
     /// The page that it writes to.
     pub fn writes_to(&self) -> Option<String> {
-        match &self.request {
-            Request::Patch(patch) => Some(patch.page.to_string()),
-            _ => None,
-        }
+        writes_to(&self.request).map(str::to_owned)
     }
 
     pub fn is_about_a_page(&self) -> bool {
-        matches!(self.request, Request::Get(_) | Request::Patch(_))
+        matches!(self.request, Request::Get(_)) || self.is_write()
     }
 
     /// When its time is up.
@@ -78,11 +75,19 @@ impl Flight {
 
     pub fn is_about(&self, page: &str) -> bool {
         match &self.request {
-            Request::Get(id) => id.as_str() == page,
+            Request::Get(id) | Request::Archive(id) => id.as_str() == page,
             Request::Patch(patch) => patch.page.as_str() == page,
             Request::List { .. } | Request::Names(..) => false,
         }
     }
+}
+
+/// What becomes of a command that is to write a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    Writes,
+    Dies,
+    WritesAndDies,
 }
 
 /// Whether the connection of a request still lives when it arrives.
@@ -127,6 +132,8 @@ pub struct World {
     pub flights: VecDeque<Flight>,
     pub(super) late: Vec<Late>,
     pub rereads: Vec<DocPath>,
+    /// Documents that a command is to write.
+    pub file_writes: VecDeque<(Id, DocPath, Box<FileChange>)>,
     pub fates: VecDeque<Fate>,
     pub write_fates: VecDeque<Fate>,
     pub no_network: bool,
@@ -186,6 +193,7 @@ impl World {
             flights: VecDeque::new(),
             late: Vec::new(),
             rereads: Vec::new(),
+            file_writes: VecDeque::new(),
             fates: VecDeque::new(),
             write_fates: VecDeque::new(),
             no_network: false,
@@ -280,6 +288,7 @@ impl World {
                 Effect::Return(id) => self.give_back(id),
                 Effect::Store(id, change) => self.stores.push_back((id, change)),
                 Effect::Send(id, request) => self.send(id, request),
+                Effect::Write(id, path, change) => self.file_writes.push_back((id, path, change)),
                 Effect::Reread(path) => self.rereads.push(path),
             }
         }
@@ -295,8 +304,8 @@ impl World {
         let sent = self.now();
         let (mut body, mut looked) = (None, self.time);
         if let Request::Patch(patch) = &request {
-            if patch.patch.text.is_some() {
-                body = self.folder.body(&patch.path.to_text(), patch.source);
+            if let Some(text) = &patch.patch.text {
+                body = self.folder.body(&patch.path.to_text(), patch.source, text.body);
                 if body.is_none() {
                     self.trace.push("stale".to_owned());
                     self.give_back(id);
@@ -306,15 +315,18 @@ impl World {
                 }
             }
             self.watch.not_refused(patch);
-            looked = self.watch.sent(patch.page.as_str(), self.time);
-            self.watch.stored(&self.disk, patch.page.as_str());
+        }
+        if let Some(page) = writes_to(&request) {
+            looked = self.watch.sent(page, self.time);
+            self.watch.stored(&self.disk, page);
         }
         self.trace.push(format!("send {}", short(&request)));
-        self.watch.leaves(self.time, &self.key, &self.root, matches!(request, Request::Patch(_)));
+        self.watch.leaves(self.time, &self.key, &self.root, request.is_write());
         let call = api::call(&request, body.as_deref()).unwrap();
         let method = match call.method {
             api::Method::Get => "GET",
             api::Method::Patch => "PATCH",
+            api::Method::Delete => "DELETE",
         };
         let rows = self.rows.to_string();
         let fewer = |name: &str| self.rows > 0 && name == "page_size";
@@ -389,6 +401,30 @@ impl World {
         self.answer_nth(0);
     }
 
+    /// The command that a person waits for writes a document.
+    pub fn write_document(&mut self, command: Command) {
+        let Some((id, path, change)) = self.file_writes.pop_front() else { return };
+        let text = path.to_text();
+        self.trace.push(format!("the command at {text}: {command:?} {:?}", change.own_text));
+        let (page, now) = (change.page.clone(), self.now());
+        let mut result = match command {
+            Command::Dies => Ok(None),
+            Command::Writes | Command::WritesAndDies => self.folder.write_as_decided(now, &text, &change),
+        };
+        if let (Ok(Some(doc)), true) = (&result, command != Command::Dies) {
+            self.watch.says(page.as_str(), &doc.body);
+        }
+        if result.is_ok() && command != Command::Dies {
+            self.folder.note(now.mono, &text);
+        }
+        if command != Command::Writes {
+            result = Err("the command has ended".to_owned());
+        } else if result.is_ok() {
+            self.rereads.push(path);
+        }
+        self.handle(Input::Wrote(id, result.map(drop)));
+    }
+
     // ---- until it rests
 
     /// Carries out one thing; whether there was any.
@@ -408,6 +444,8 @@ impl World {
             self.meet(fate);
         } else if let Some(path) = self.rereads.pop() {
             self.tell(&[&path.to_text()]);
+        } else if !self.file_writes.is_empty() {
+            self.write_document(Command::Writes);
         } else {
             return self.notice();
         }
@@ -502,6 +540,7 @@ impl World {
         self.reserves.clear();
         self.stores.clear();
         self.rereads.clear();
+        self.file_writes.clear();
         (self.booted, self.lag) = (self.time, 0);
         self.watch.restarted();
         self.read_ledger();
@@ -538,11 +577,21 @@ impl World {
     }
 }
 
+/// The page that a request writes to.
+fn writes_to(request: &Request) -> Option<&str> {
+    match request {
+        Request::Patch(patch) => Some(patch.page.as_str()),
+        Request::Archive(id) => Some(id.as_str()),
+        _ => None,
+    }
+}
+
 pub fn short(request: &Request) -> String {
     match request {
         Request::Get(id) => format!("GET {id}"),
         Request::List { updated_after, page } => format!("LIST {:?} {page}", updated_after.map(Stamp::to_iso)),
         Request::Names(kind, page) => format!("NAMES {kind:?} {page}"),
         Request::Patch(patch) => format!("PATCH {} {:?}", patch.page, patch.patch.api_fields()),
+        Request::Archive(id) => format!("DELETE {id}"),
     }
 }

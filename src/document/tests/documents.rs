@@ -8,7 +8,7 @@ fn a_document_says_everything_at_once() {
     let file = "\u{feff}---\r\npage_id: 5f0c1a2e-0b7d # the page\r\ntitle: Pricing objections   # else the heading\r\n\
         folders: [Sales, Sales/Objections]\r\nskills:\r\n  - Objection handling\r\nsources: \"Q2: deck.pdf\"\r\n\
         status: published\r\nvisibility: private\r\nsync: true\r\ntags: [a, b]\r\n---\r\nText.\r\n";
-    let Parsed { reading, diagnostics } = parse(file.as_bytes(), &RULES);
+    let Parsed { reading, diagnostics, .. } = parse(file.as_bytes(), &RULES);
     assert_eq!(diagnostics, []);
     let Reading::Document { page_id, visibility, authored } = reading else { panic!("{reading:?}") };
     assert_eq!(page_id.unwrap().as_str(), "5f0c1a2e-0b7d");
@@ -113,7 +113,7 @@ fn the_default_status_and_other_tools_drafts_decide_where_no_status_is_given() {
 #[test]
 fn sync_false_leaves_a_file_alone_whatever_else_is_wrong_with_it() {
     let off = |file: &[u8]| match parse(file, &RULES) {
-        Parsed { reading: Reading::Off { page_id, .. }, diagnostics } if diagnostics.is_empty() => {
+        Parsed { reading: Reading::Off { page_id, .. }, diagnostics, .. } if diagnostics.is_empty() => {
             Some(page_id.map(String::from))
         }
         _ => None,

@@ -4,17 +4,19 @@
 mod blocked;
 mod corpus;
 mod documents;
+mod edits;
 mod findings;
 mod properties;
 mod scalars;
 
 use crate::document::{Parsed, Reading, Visibility, body, parse};
 use crate::page::{Authored, Status};
-use crate::policy::{Rules, TitleHeading};
+use crate::policy::{LinkRules, Rules, TitleHeading};
 use crate::reason::Code;
 
 /// The contract's defaults.
-const RULES: Rules = Rules { default_status: Status::Draft, title_heading: TitleHeading::Strip };
+const RULES: Rules =
+    Rules { default_status: Status::Draft, title_heading: TitleHeading::Strip, links: LinkRules::OFF, notice: None };
 
 /// A file with this front matter and a short body.
 fn with(front_matter: &str) -> String {

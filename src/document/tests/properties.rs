@@ -102,7 +102,7 @@ fn file() -> impl Strategy<Value = String> {
 
 /// What must hold of any bytes.
 fn holds(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let Parsed { reading, diagnostics } = parse(bytes, &RULES);
+    let Parsed { reading, diagnostics, .. } = parse(bytes, &RULES);
     let lines = bytes.iter().filter(|b| **b == b'\n').count() + 1;
     for found in &diagnostics {
         prop_assert!(found.span.start <= found.span.end && found.span.end <= bytes.len(), "{found:?}");
@@ -130,7 +130,7 @@ fn holds(bytes: &[u8]) -> Result<(), TestCaseError> {
 fn essence(reading: Reading) -> String {
     match reading {
         Reading::Document { page_id, visibility, authored } => {
-            let Authored { rules, title, body, status, named, source: _ } = authored;
+            let Authored { rules, title, body, bare: _, status, named, source: _ } = authored;
             format!("{page_id:?} {visibility:?} {rules:?} {title:?} {body:?} {status:?} {named:?}")
         }
         Reading::Blocked { page_id, title, reason } => {

@@ -8,7 +8,9 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Seek as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::document::links::{Around, LinkMap};
 use crate::document::{self, MAX_BYTES, Reading};
 use crate::engine::settled::{History, Settled};
 use crate::local::git::ask::{self, AskError};
@@ -95,25 +97,35 @@ pub fn read(
     let changed: BTreeSet<PathBuf> =
         fields(&differs).map(path_of).chain(log.iter().map(|(path, _)| path.clone())).collect();
     // What they said at the revision, then what they said since, the oldest first.
-    let mut asked: Vec<(PathBuf, String)> = Vec::new();
-    for path in changed.iter().filter(|path| is_document(path)) {
-        asked.extend(at_commit.get(path).and_then(Object::blob).map(|blob| (path.clone(), blob)));
-    }
-    let then = asked.len();
-    asked.extend(recent(log).into_iter().filter(|(path, _)| is_document(path)));
+    let is_changed = |path: &&PathBuf| is_document(path) && changed.contains(*path);
+    let then = blobs(&at_commit, is_changed);
+    let since: Vec<(PathBuf, String)> = recent(&log).into_iter().filter(|(path, _)| is_document(path)).collect();
+    let links = match &rules.links.page_url {
+        Some(_) => {
+            let documents = blobs(&at_commit, |path| is_document(path));
+            let changed: Vec<&PathBuf> = changed.iter().filter(|path| is_document(path)).collect();
+            Pointing::read(root, rules, documents, (&log, &since), &changed)?
+                .ok_or_else(|| SinceError::Partial(revision.to_owned()))?
+        }
+        None => Pointing::default(),
+    };
+    let then = [then, blobs(&at_commit, |path| !changed.contains(*path) && links.followers.contains(*path))].concat();
     let mut said: BTreeMap<PageId, (PathBuf, Authored)> = BTreeMap::new();
+    for (path, blob) in objects(root, then, rules, &links.then)? {
+        match blob {
+            Blob::Document(Told { page, authored, .. }) => drop(said.insert(page, (path, authored))),
+            Blob::Other => {}
+            Blob::Missing => return Err(SinceError::Partial(revision.to_owned())),
+        }
+    }
     let mut had: BTreeMap<PageId, (PathBuf, Vec<Authored>)> = BTreeMap::new();
-    for (at, (path, blob)) in objects(root, asked, rules)?.into_iter().enumerate() {
-        let (page, authored) = match blob {
-            Blob::Document(page, authored) => (page, *authored),
-            Blob::Other => continue,
-            Blob::Missing if at < then => return Err(SinceError::Partial(revision.to_owned())),
-            Blob::Missing => continue,
-        };
-        if at < then {
-            said.insert(page, (path, authored));
-        } else {
-            had.entry(page).or_insert_with(|| (path, Vec::new())).1.push(authored);
+    // Where its links led when an earlier run published a text, nobody knows: at the revision or as now.
+    let maps = if links.then == links.now { vec![&links.now] } else { vec![&links.then, &links.now] };
+    for map in maps {
+        for (path, blob) in objects(root, since.clone(), rules, map)? {
+            if let Blob::Document(Told { page, authored, .. }) = blob {
+                had.entry(page).or_insert_with(|| (path, Vec::new())).1.push(authored);
+            }
         }
     }
     let there = at_commit.into_keys().collect();
@@ -242,18 +254,81 @@ fn log_lines(said: &[u8]) -> Vec<(PathBuf, String)> {
 }
 
 /// The newest texts of each path, the oldest first.
-fn recent(log: Vec<(PathBuf, String)>) -> Vec<(PathBuf, String)> {
+fn recent(log: &[(PathBuf, String)]) -> Vec<(PathBuf, String)> {
     let mut counts: BTreeMap<PathBuf, usize> = BTreeMap::new();
     let mut recent: Vec<(PathBuf, String)> = log
-        .into_iter()
+        .iter()
         .filter(|(path, id)| {
             let count = counts.entry(path.clone()).or_default();
             *count += 1;
-            *count <= TEXTS && id.bytes().any(|byte| byte != b'0')
+            *count <= TEXTS && is_there(id)
         })
+        .cloned()
         .collect();
     recent.reverse();
     recent
+}
+
+/// Whether a change left an object: a deletion leaves none.
+fn is_there(id: &str) -> bool {
+    id.bytes().any(|byte| byte != b'0')
+}
+
+/// Paths of a tree with the objects that lie there.
+fn blobs(tree: &BTreeMap<PathBuf, Object>, wanted: impl Fn(&&PathBuf) -> bool) -> Vec<(PathBuf, String)> {
+    let wanted = tree.iter().filter(|(path, _)| wanted(path));
+    wanted.filter_map(|(path, object)| Some((path.clone(), object.blob()?))).collect()
+}
+
+/// Where links led, and whose lead elsewhere since.
+#[derive(Debug, Default)]
+struct Pointing {
+    /// At the revision.
+    then: Arc<LinkMap>,
+    /// By the last commit.
+    now: Arc<LinkMap>,
+    /// Documents that point to one that was changed since.
+    followers: BTreeSet<PathBuf>,
+}
+
+impl Pointing {
+    /// Reads every document of the revision once, as any of them may point to one that was `changed`; `None` where one is not
+    /// in this clone.
+    fn read(
+        root: &Path,
+        rules: &Rules,
+        documents: Vec<(PathBuf, String)>,
+        (log, since): (&[(PathBuf, String)], &[(PathBuf, String)]),
+        changed: &[&PathBuf],
+    ) -> Result<Option<Self>, SinceError> {
+        let nothing = Arc::new(LinkMap::default());
+        let (mut then, mut users) = (LinkMap::default(), Vec::new());
+        for (path, blob) in objects(root, documents, rules, &nothing)? {
+            let Some(at) = DocPath::new(&path) else { continue };
+            match blob {
+                Blob::Document(Told { page, names, .. }) => {
+                    let _ = then.put(&at, Some(page));
+                    users.push((path, names));
+                }
+                Blob::Other => drop(then.put(&at, None)),
+                Blob::Missing => return Ok(None),
+            }
+        }
+        let mut now = then.clone();
+        for (path, blob) in objects(root, since.to_vec(), rules, &nothing)? {
+            let page = if let Blob::Document(Told { page, .. }) = blob { Some(page) } else { None };
+            let _ = DocPath::new(path).and_then(|at| now.put(&at, page));
+        }
+        let mut told = BTreeSet::new();
+        for (path, _) in log.iter().filter(|(path, id)| told.insert(path) && !is_there(id)) {
+            let _ = DocPath::new(path).and_then(|at| now.remove(&at));
+        }
+        let mut names = LinkMap::default();
+        let names: BTreeSet<String> = changed.iter().filter_map(|path| names.put(&DocPath::new(path)?, None)).collect();
+        let follows = |used: &BTreeSet<String>| !used.is_disjoint(&names);
+        let followers = users.into_iter().filter(|(_, used)| follows(used)).map(|(path, _)| path).collect();
+        Ok(Some(Self { then: Arc::new(then), now: Arc::new(now), followers }))
+    }
 }
 
 fn histories(
@@ -273,26 +348,43 @@ fn histories(
     pages.into_iter().filter_map(history).collect()
 }
 
+/// What a document said.
+#[derive(Debug)]
+struct Told {
+    page: PageId,
+    authored: Authored,
+    /// The names that it points to.
+    names: BTreeSet<String>,
+}
+
 /// What an object is to hubsync.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are documents")]
 enum Blob {
-    Document(PageId, Box<Authored>),
+    Document(Told),
     Other,
     /// Not in this clone.
     Missing,
 }
 
-/// Reads objects, in their order.
-fn objects(root: &Path, asked: Vec<(PathBuf, String)>, rules: &Rules) -> Result<Vec<(PathBuf, Blob)>, SinceError> {
+/// Reads objects, in their order, with links as the map says.
+fn objects(
+    root: &Path,
+    asked: Vec<(PathBuf, String)>,
+    rules: &Rules,
+    map: &Arc<LinkMap>,
+) -> Result<Vec<(PathBuf, Blob)>, SinceError> {
     let mut found = Vec::with_capacity(asked.len());
     for some in asked.chunks(AT_ONCE) {
         let mut stdin = tempfile::tempfile().map_err(|error| AskError::NotStarted(error.to_string()))?;
         let lines: String = some.iter().map(|(_, id)| format!("{id}\n")).collect();
         let written = stdin.write_all(lines.as_bytes()).and_then(|()| stdin.rewind());
         written.map_err(|error| AskError::NotStarted(error.to_string()))?;
-        let (count, rules) = (some.len(), rules.clone());
-        let take =
-            move |mut out: BufReader<_>| (0..count).map(|_| blob(&mut out, &rules)).collect::<io::Result<Vec<_>>>();
+        let (rules, map) = (rules.clone(), map.clone());
+        let paths: Vec<PathBuf> = some.iter().map(|(path, _)| path.clone()).collect();
+        let take = move |mut out: BufReader<_>| {
+            paths.iter().map(|path| blob(&mut out, &rules, path, &map)).collect::<io::Result<Vec<_>>>()
+        };
         let blobs = ask::answers(root, &["cat-file", "--batch"], stdin, take)?;
         found.extend(some.iter().map(|(path, _)| path.clone()).zip(blobs));
     }
@@ -300,7 +392,7 @@ fn objects(root: &Path, asked: Vec<(PathBuf, String)>, rules: &Rules) -> Result<
 }
 
 /// One answer of `cat-file --batch`: `id kind size`, the bytes, a line's end; or `id missing`.
-fn blob(out: &mut impl BufRead, rules: &Rules) -> io::Result<Blob> {
+fn blob(out: &mut impl BufRead, rules: &Rules, path: &Path, map: &LinkMap) -> io::Result<Blob> {
     let mut line = String::new();
     out.read_line(&mut line)?;
     let mut words = line.split_whitespace().skip(1);
@@ -320,8 +412,12 @@ fn blob(out: &mut impl BufRead, rules: &Rules) -> io::Result<Blob> {
     let mut bytes = Vec::new();
     out.take(size).read_to_end(&mut bytes)?;
     io::copy(&mut out.take(1), &mut io::sink())?;
-    Ok(match document::parse(&bytes, rules).reading {
-        Reading::Document { page_id: Some(page), authored, .. } => Blob::Document(page, Box::new(authored)),
+    let Some(path) = DocPath::new(path) else { return Ok(Blob::Other) };
+    let parsed = document::parse_among(&bytes, rules, Around { path: &path, map });
+    Ok(match parsed.reading {
+        Reading::Document { page_id: Some(page), authored, .. } => {
+            Blob::Document(Told { page, authored, names: parsed.targets.names() })
+        }
         _ => Blob::Other,
     })
 }
@@ -346,7 +442,7 @@ mod tests {
         let lines: Vec<(PathBuf, String)> =
             [("a b.md", "bb"), (":odd.md", "cc"), ("c.md", "00")].map(|(p, id)| (p.into(), id.into())).into();
         assert_eq!(log_lines(said), lines);
-        let texts = recent(lines);
+        let texts = recent(&lines);
         assert_eq!(texts, [(":odd.md".into(), "cc".into()), ("a b.md".into(), "bb".into())]);
     }
 
@@ -356,8 +452,9 @@ mod tests {
         let said = format!("x blob {}\n{text}\ny missing\nz tree 3\nabc\nw blob 1\n.\n", text.len());
         let mut out = BufReader::new(said.as_bytes());
         let rules = Policy::default().rules;
-        let mut next = || blob(&mut out, &rules);
-        assert!(matches!(next().unwrap(), Blob::Document(page, _) if page.as_str() == "A"));
+        let map = LinkMap::default();
+        let mut next = || blob(&mut out, &rules, Path::new("a.md"), &map);
+        assert!(matches!(next().unwrap(), Blob::Document(told) if told.page.as_str() == "A"));
         assert!(matches!(next().unwrap(), Blob::Missing));
         assert!(matches!(next().unwrap(), Blob::Other));
         assert!(matches!(next().unwrap(), Blob::Other));

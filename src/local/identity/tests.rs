@@ -22,6 +22,7 @@ fn document(id: Option<&str>, body: &str) -> Says {
             rules: Digest::of(""),
             title: Some(body.to_owned()),
             body: BodyPrint::of(body),
+            bare: None,
             status: Status::Draft,
             named: Named::default(),
         },

@@ -1,0 +1,46 @@
+//! What is needed to judge links: the pages of all documents, and the other files of the root that links can lead to.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::document::Diagnostic;
+use crate::document::links::{Around, Files, LinkMap, problems};
+use crate::local::folder::Folder;
+use crate::local::links;
+use crate::local::patterns::Patterns;
+use crate::local::scan::{self, Scope};
+use crate::page::DocPath;
+
+/// All that links of a root can lead to.
+pub struct Links {
+    root: PathBuf,
+    map: LinkMap,
+    listed: BTreeSet<String>,
+}
+
+impl Links {
+    /// Walks the root once more, for the files that are no documents.
+    pub fn of(folder: &Folder, root: &Path) -> Self {
+        let map = links::map_of(folder.readings().map(|(path, reading)| (path, reading.page_id())));
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        let everything = Patterns::new(&["**/*".to_owned()], &[]);
+        let walked = everything.map(|everything| scan::walk(&root, &everything, &Scope::All)).unwrap_or_default();
+        let spelled = |path: &DocPath| path.as_path().to_str().map(|path| path.nfc().collect::<String>());
+        let listed = walked.files.iter().filter_map(|entry| spelled(&entry.path)).collect();
+        Self { root, map, listed }
+    }
+
+    /// What is wrong with the links of a document.
+    pub fn problems(&self, path: &DocPath, bytes: &[u8]) -> Vec<Diagnostic> {
+        let files = Files { listed: &self.listed, exists: &|path| self.exists(path) };
+        problems(bytes, Around { path, map: &self.map }, &files)
+    }
+
+    /// Whether a file or folder lies there, and not behind a link out of the root.
+    fn exists(&self, path: &str) -> bool {
+        let inside = || self.root.join(path).canonicalize().is_ok_and(|real| real.starts_with(&self.root));
+        self.listed.contains(path) || inside()
+    }
+}

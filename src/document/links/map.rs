@@ -1,0 +1,153 @@
+//! Which files there are to point to, and which pages they have: what links are looked up in.
+//!
+//! `local/` fills it by what the folder says, the sender looks into the same one. A change answers the names under which
+//! links may have another answer now, so that nobody else need be asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::page::{DocPath, PageId};
+
+use super::target::{Target, bare, name_of, spelled};
+
+/// The Markdown files of the root, each with its page if it has one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkMap {
+    files: BTreeMap<String, Option<PageId>>,
+    names: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What lies at a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A document with this page.
+    Page(PageId),
+    /// A Markdown file without a page, at this path.
+    NoPage(String),
+    /// Several notes have this name; none of them lies at that path from the root.
+    Ambiguous(Vec<String>),
+    /// No Markdown file.
+    Nothing,
+}
+
+impl Place {
+    /// The page that a link there becomes a link to.
+    pub fn page(self) -> Option<PageId> {
+        if let Self::Page(page) = self { Some(page) } else { None }
+    }
+}
+
+impl LinkMap {
+    /// The file at `path` has this page, or none. Answers the name under which links are concerned.
+    pub fn put(&mut self, path: &DocPath, page: Option<PageId>) -> Option<String> {
+        let path = spelled(path)?;
+        let name = name_of(&path);
+        self.names.entry(name.clone()).or_default().insert(path.clone());
+        self.files.insert(path, page);
+        Some(name)
+    }
+
+    /// There is no file at `path` any more. Answers the name under which links are concerned.
+    pub fn remove(&mut self, path: &DocPath) -> Option<String> {
+        let path = spelled(path)?;
+        let name = name_of(&path);
+        if let Some(paths) = self.names.get_mut(&name) {
+            paths.remove(&path);
+            if paths.is_empty() {
+                self.names.remove(&name);
+            }
+        }
+        self.files.remove(&path);
+        Some(name)
+    }
+
+    /// The path of every file.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// What lies at a target.
+    pub fn find(&self, target: &Target) -> Place {
+        match target {
+            Target::Path(path) => self.at(path),
+            Target::Note(path) => self.one_of(self.named(target, |note| note == path), path),
+            Target::Name(end) => {
+                let ends = |note: &str| {
+                    note.strip_suffix(end.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+                };
+                self.one_of(self.named(target, ends), end)
+            }
+        }
+    }
+
+    fn at(&self, path: &str) -> Place {
+        match self.files.get(path) {
+            Some(Some(page)) => Place::Page(page.clone()),
+            Some(None) => Place::NoPage(path.to_owned()),
+            None => Place::Nothing,
+        }
+    }
+
+    /// Files of the target's name whose path fits.
+    fn named(&self, target: &Target, fits: impl Fn(&str) -> bool) -> Vec<&String> {
+        let paths = self.names.get(&target.name()).into_iter().flatten();
+        paths.filter(|path| fits(&bare(path))).collect()
+    }
+
+    /// The only one, or else the one that is named whole.
+    fn one_of(&self, paths: Vec<&String>, whole: &str) -> Place {
+        let exact: Vec<&String> = paths.iter().copied().filter(|path| bare(path) == whole).collect();
+        match (paths.as_slice(), exact.as_slice()) {
+            ([], _) => Place::Nothing,
+            ([path], _) | (_, [path]) => self.at(path),
+            _ => Place::Ambiguous(paths.into_iter().cloned().collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn map(paths: &[&str]) -> LinkMap {
+        let mut map = LinkMap::default();
+        for path in paths {
+            let page = (!path.contains("plain")).then(|| PageId::parse(&path.replace(['/', '.', ' '], "_")).unwrap());
+            map.put(&DocPath::new(path).unwrap(), page).unwrap();
+        }
+        map
+    }
+
+    fn name(map: &LinkMap, name: &str) -> Place {
+        map.find(&Target::Name(name.to_owned()))
+    }
+
+    fn page(id: &str) -> Place {
+        Place::Page(PageId::parse(id).unwrap())
+    }
+
+    #[test]
+    fn a_note_is_found_by_its_name_or_the_end_of_its_path() {
+        let map = map(&["a/Note.md", "b/Other.md", "c/Other.md", "Top.markdown", "d/Top.md", "plain.md"]);
+        assert_eq!(name(&map, "note"), page("a_Note_md"));
+        assert_eq!(name(&map, "a/note"), page("a_Note_md"));
+        assert_eq!(name(&map, "c/other"), page("c_Other_md"));
+        assert_eq!(name(&map, "other"), Place::Ambiguous(vec!["b/Other.md".to_owned(), "c/Other.md".to_owned()]));
+        assert_eq!(name(&map, "top"), page("Top_markdown"), "the one at that path from the root");
+        assert_eq!(name(&map, "ote"), Place::Nothing);
+        assert_eq!(name(&map, "x/note"), Place::Nothing);
+        assert_eq!(name(&map, "plain"), Place::NoPage("plain.md".to_owned()));
+        assert_eq!(map.find(&Target::Note("other".to_owned())), Place::Nothing);
+        assert_eq!(map.find(&Target::Note("b/other".to_owned())), page("b_Other_md"));
+        assert_eq!(map.find(&Target::Path("a/note.md".to_owned())), Place::Nothing, "paths are exact");
+    }
+
+    #[test]
+    fn what_is_removed_is_not_found() {
+        let mut map = map(&["a/Other.md", "b/Other.md"]);
+        assert_eq!(map.remove(&DocPath::new("a/Other.md").unwrap()).unwrap(), "other");
+        assert_eq!(name(&map, "other"), page("b_Other_md"));
+        map.remove(&DocPath::new("b/Other.md").unwrap());
+        assert_eq!(map, LinkMap::default());
+    }
+}

@@ -1,0 +1,191 @@
+//! Links to other documents and files: found by the parser's offsets, looked up, and rewritten to addresses of the hub.
+//!
+//! Promises: only destinations change (of a wiki link, which no hub knows, all of it becomes an ordinary link); with both
+//! settings off, or no link inside, a body stays byte for byte as it is; what can't be looked up stays as it is. Code, math,
+//! HTML and addresses of elsewhere are never touched. What was rewritten is read again, and kept only where it means the same.
+//!
+//! Reading order: `find` says where links stand, `target` where they lead, `map` what lies there, `problems` what is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::page::{DocPath, PageId};
+use crate::policy::{LinkRules, encoded_suffix};
+
+mod find;
+mod map;
+mod problems;
+mod shape;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use map::{LinkMap, Place};
+pub use problems::{Files, problems};
+pub use target::Target;
+
+use find::{Form, Link};
+use target::Leads;
+
+/// What a document's links point to, and the page that each had when the document was rendered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(Target, Option<PageId>)>", into = "Vec<(Target, Option<PageId>)>")]
+pub struct Targets(BTreeMap<Target, Option<PageId>>);
+
+impl Targets {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&Target, &Option<PageId>)> {
+        self.0.iter()
+    }
+
+    /// The names under which a [`LinkMap`] tells that one may have another page.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.0.keys().map(Target::name).collect()
+    }
+}
+
+impl From<Vec<(Target, Option<PageId>)>> for Targets {
+    fn from(pairs: Vec<(Target, Option<PageId>)>) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl From<Targets> for Vec<(Target, Option<PageId>)> {
+    fn from(targets: Targets) -> Self {
+        targets.0.into_iter().collect()
+    }
+}
+
+/// Where a document lies, among which others.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// Its own path.
+    pub path: &'a DocPath,
+    /// The files that it can point to.
+    pub map: &'a LinkMap,
+}
+
+/// A body with its links rewritten, and what they pointed to.
+pub(super) struct Followed {
+    pub(super) body: String,
+    pub(super) targets: Targets,
+}
+
+/// Rewrites the links of a body.
+pub(super) fn follow(body: String, rules: &LinkRules, around: Around<'_>) -> Followed {
+    let mut targets = Targets::default();
+    // Nothing that could be a link costs no second reading.
+    if rules.are_off() || !body.contains('[') {
+        return Followed { body, targets };
+    }
+    let links = find::links(&body);
+    let replaced = links.iter().map(|link| (link, replacement(link, &body, rules, around, &mut targets)));
+    let replaced: Vec<(&Link, String)> = replaced.filter_map(|(link, becomes)| Some((link, becomes?))).collect();
+    // Among brackets that stand alone an ordinary link may mean something else than a wiki link did. Then those stay.
+    let ordinary = |(link, _): &&(&Link, String)| !matches!(link.form, Form::Wiki(_) | Form::Embed(_));
+    let whole = with_replaced(&body, replaced.iter());
+    let body = if replaced.is_empty() || shape::is_same(&body, &whole) {
+        whole
+    } else {
+        let some = with_replaced(&body, replaced.iter().filter(ordinary));
+        if shape::is_same(&body, &some) { some } else { body }
+    };
+    Followed { body, targets }
+}
+
+fn with_replaced<'a>(body: &str, replaced: impl Iterator<Item = &'a (&'a Link, String)>) -> String {
+    let mut out = String::with_capacity(body.len() + 256);
+    let mut end = 0;
+    for (link, becomes) in replaced {
+        out.push_str(&body[end..link.span.start]);
+        out.push_str(becomes);
+        end = link.span.end;
+    }
+    out.push_str(&body[end..]);
+    out
+}
+
+/// What stands in the place of a link, if not itself.
+fn replacement(
+    link: &Link,
+    body: &str,
+    rules: &LinkRules,
+    around: Around<'_>,
+    targets: &mut Targets,
+) -> Option<String> {
+    match &link.form {
+        Form::Link | Form::Image | Form::Definition => destination(link, body, rules, around, targets),
+        Form::Wiki(text) | Form::Embed(text) => {
+            let text = text.clone().map(|span| &body[span]);
+            wiki(link, text, rules, around, targets)
+        }
+    }
+}
+
+/// What an ordinary destination becomes.
+fn destination(
+    link: &Link,
+    body: &str,
+    rules: &LinkRules,
+    around: Around<'_>,
+    targets: &mut Targets,
+) -> Option<String> {
+    let (Leads::To(target), end) = target::destination(around.path, &link.destination) else { return None };
+    let Target::Path(path) = &target else { return None };
+    let place = around.map.find(&target);
+    let is_note = place != Place::Nothing || target::is_markdown(path);
+    let address = match (&rules.page_url, &rules.asset_url) {
+        (Some(url), _) if is_note => place.clone().page().map(|page| url.of(&page)),
+        (_, Some(url)) if !is_note => Some(url.of(path)),
+        _ => None,
+    };
+    if rules.page_url.is_some() {
+        targets.0.insert(target, place.page());
+    }
+    let raw = &body[link.span.clone()];
+    // Without escapes and entities what is written is what is meant, and may stay.
+    let rest = &link.destination[end..];
+    let rest = if raw.contains(['\\', '&']) { encoded_suffix(rest) } else { rest.to_owned() };
+    address.map(|address| joined(address, &rest))
+}
+
+/// An address with the query and fragment of the link.
+fn joined(mut address: String, rest: &str) -> String {
+    match rest.strip_prefix('?') {
+        Some(query) if address.contains('?') => address.extend(["&", query]),
+        _ => address.push_str(rest),
+    }
+    address
+}
+
+/// What a wiki link to a document becomes: a link with the same text. An embedded document can only be pointed to.
+fn wiki(
+    link: &Link,
+    text: Option<&str>,
+    rules: &LinkRules,
+    around: Around<'_>,
+    targets: &mut Targets,
+) -> Option<String> {
+    let url = rules.page_url.as_ref()?;
+    let (Leads::To(target), end) = target::wiki(around.path, &link.destination) else { return None };
+    let page = around.map.find(&target).page();
+    targets.0.insert(target, page.clone());
+    let address = joined(url.of(&page?), &encoded_suffix(&link.destination[end..]));
+    let shown = match text.map(str::trim).filter(|text| !text.is_empty()) {
+        Some(text) => text.to_owned(),
+        None => escaped(link.destination.trim()),
+    };
+    Some(format!("[{shown}]({address})"))
+}
+
+/// A text that means itself in Markdown.
+fn escaped(text: &str) -> String {
+    let special = |c: char| "\\`*_[]<>&!$~|".contains(c);
+    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}

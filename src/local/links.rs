@@ -1,0 +1,150 @@
+//! Who points to whom: the map of pages that links are looked up in, and for each name the documents that use it.
+//!
+//! When a document moves, goes or gets its page, those that point to it, and only those, are read again and rendered anew. The
+//! sender looks into the same map. Pure but for the lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use crate::document::links::{LinkMap, Targets};
+use crate::local::identity::{FileFact, Picture, Says, Standing};
+use crate::page::{DocPath, PageId};
+use crate::reason::Code;
+use crate::simulation::{Planted, planted};
+
+/// The map, shared by whoever renders documents of one root.
+#[derive(Clone, Debug, Default)]
+pub struct SharedMap(Arc<RwLock<LinkMap>>);
+
+impl SharedMap {
+    /// The map as it is now. Whoever holds it waits for nothing meanwhile.
+    pub fn read(&self) -> RwLockReadGuard<'_, LinkMap> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who points to whom.
+#[derive(Clone, Debug, Default)]
+pub struct Pointers {
+    map: SharedMap,
+    /// What the map holds, by the files' own paths.
+    placed: BTreeMap<DocPath, Option<PageId>>,
+    /// What each document points to, as it was rendered.
+    targets: BTreeMap<DocPath, Arc<Targets>>,
+    /// Who uses a name.
+    users: BTreeMap<String, BTreeSet<DocPath>>,
+    /// Rendered since the map was last brought up to date.
+    fresh: BTreeSet<DocPath>,
+}
+
+impl Pointers {
+    /// The map.
+    pub fn map(&self) -> &SharedMap {
+        &self.map
+    }
+
+    /// Keeps this map in place of an own one.
+    pub fn share(&mut self, map: SharedMap) {
+        self.map = map;
+    }
+
+    /// A document was rendered by the map as it was then.
+    pub fn learn(&mut self, path: &DocPath, targets: Arc<Targets>) {
+        self.fresh.insert(path.clone());
+        if self.targets.get(path) == Some(&targets) {
+            return;
+        }
+        self.unlearn(path);
+        if !targets.is_empty() {
+            for name in targets.names() {
+                self.users.entry(name).or_default().insert(path.clone());
+            }
+            self.targets.insert(path.clone(), targets);
+        }
+    }
+
+    fn unlearn(&mut self, path: &DocPath) {
+        let Some(old) = self.targets.remove(path) else { return };
+        for name in old.names() {
+            if let Some(users) = self.users.get_mut(&name) {
+                users.remove(path);
+                if users.is_empty() {
+                    self.users.remove(&name);
+                }
+            }
+        }
+    }
+
+    /// Brings the map up to what is known of the root. Answers the documents that it would render otherwise than they were.
+    pub fn follow(&mut self, files: &BTreeMap<DocPath, FileFact>, picture: &Picture) -> BTreeSet<DocPath> {
+        let names = self.place(placed(files, picture));
+        let gone: Vec<DocPath> = self.targets.keys().filter(|path| !files.contains_key(*path)).cloned().collect();
+        gone.iter().for_each(|path| self.unlearn(path));
+        let mut asked = std::mem::take(&mut self.fresh);
+        if !planted(Planted::FollowersForgotten) {
+            asked.extend(names.iter().filter_map(|name| self.users.get(name)).flatten().cloned());
+        }
+        let map = self.map.read();
+        let otherwise = |path: &DocPath| {
+            let mut targets = self.targets.get(path).into_iter().flat_map(|targets| targets.iter());
+            targets.any(|(target, page)| map.find(target).page() != *page)
+        };
+        asked.retain(otherwise);
+        asked
+    }
+
+    /// Puts these files into the map, and no others. Answers the names that are concerned.
+    fn place(&mut self, placed: BTreeMap<DocPath, Option<PageId>>) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let mut map = self.map.0.write().unwrap_or_else(PoisonError::into_inner);
+        for path in self.placed.keys().filter(|path| !placed.contains_key(*path)) {
+            names.extend(map.remove(path));
+        }
+        for (path, page) in placed.iter().filter(|(path, page)| self.placed.get(*path) != Some(*page)) {
+            names.extend(map.put(path, page.clone()));
+        }
+        drop(map);
+        self.placed = placed;
+        names
+    }
+}
+
+/// Each file that links can lead to, with its page. A page's file that can't be read just now, or is being mended, keeps its
+/// page here, so that links to it don't come and go.
+fn placed(files: &BTreeMap<DocPath, FileFact>, picture: &Picture) -> BTreeMap<DocPath, Option<PageId>> {
+    let mut placed: BTreeMap<DocPath, Option<PageId>> = BTreeMap::new();
+    let read = files.iter().filter(|(_, file)| matches!(file.says, Says::Read(_)));
+    placed.extend(read.map(|(path, _)| (path.clone(), None)));
+    for (page, (path, standing)) in &picture.pages {
+        let names_it = files.get(path).is_some_and(|file| file.says.page() == Some(page));
+        let stays = match standing {
+            Standing::Reads(_) => true,
+            Standing::Held(reason) => !matches!(reason.code, Code::Ignored | Code::OutsideRoot | Code::DuplicatePageId),
+            Standing::Gone(_) => false,
+        };
+        // Of two pages known at one path, it is that which the file names.
+        let is_taken = placed.get(path).is_some_and(Option::is_some);
+        if stays && (names_it || !is_taken) {
+            placed.insert(path.clone(), Some(page.clone()));
+        }
+    }
+    // Other names of the same file.
+    for (path, file) in files {
+        let Some((page, stat)) = file.says.page().zip(file.stat) else { continue };
+        let home = picture.pages.get(page).map(|(home, _)| home).filter(|home| *home != path);
+        let same = home.and_then(|home| files.get(home)).is_some_and(|home| home.stat == Some(stat));
+        if same && placed.get(path) == Some(&None) {
+            placed.insert(path.clone(), Some(page.clone()));
+        }
+    }
+    placed
+}
+
+/// The map of a folder as it is, by what each file says alone.
+pub fn map_of<'a>(pages: impl IntoIterator<Item = (&'a DocPath, Option<&'a PageId>)>) -> LinkMap {
+    let mut map = LinkMap::default();
+    for (path, page) in pages {
+        let _ = map.put(path, page.cloned());
+    }
+    map
+}
