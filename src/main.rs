@@ -120,6 +120,13 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
             }
             Err(exit) => exit,
         },
+        Command::Pull(args) => match loaded() {
+            Ok(loaded) => {
+                log(LogFormat::Pretty, Level::WARN);
+                commands::pull::run(args, &loaded.config, &here, console, progress).await
+            }
+            Err(exit) => exit,
+        },
         Command::Forget(args) => match loaded() {
             Ok(loaded) => commands::forget::run(args, &loaded.config, &here, console).await,
             Err(exit) => exit,

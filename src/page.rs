@@ -271,6 +271,15 @@ impl ListKind {
     /// All three.
     pub const ALL: [Self; 3] = [Self::Folders, Self::Skills, Self::Sources];
 
+    /// The key by which documents name it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Folders => "folders",
+            Self::Skills => "skills",
+            Self::Sources => "sources",
+        }
+    }
+
     /// The API's name of the list in a write.
     pub fn api_field(self) -> &'static str {
         match self {

@@ -23,6 +23,7 @@ pub mod opening;
 pub mod ordering;
 pub mod pages;
 pub mod pause;
+pub mod pull;
 pub mod reader;
 pub mod report;
 pub mod resolve;

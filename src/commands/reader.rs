@@ -52,6 +52,8 @@ pub struct Reader {
     done: u64,
     total: u64,
     requests: u32,
+    /// When the last answer was asked for, and the hub's clock at it.
+    asked: (Mono, Option<Wall>),
 }
 
 /// What the hub says of one page.
@@ -152,7 +154,19 @@ impl Reader {
             Signals::listen().map_err(|error| format!("the system does not tell us of signals: {error}; try again"))?;
         let deadline = clock.now().mono.plus(duration::millis(max_wait));
         let progress = Progress::new(progress, console.stderr_paint());
-        Ok(Self { clock, sender, ledger, store, signals, deadline, progress, done: 0, total: 0, requests: 0 })
+        Ok(Self {
+            clock,
+            sender,
+            ledger,
+            store,
+            signals,
+            deadline,
+            progress,
+            done: 0,
+            total: 0,
+            requests: 0,
+            asked: (Mono(0), None),
+        })
     }
 
     /// Says how many pages will be read, for the bar.
@@ -183,6 +197,16 @@ impl Reader {
             stop = self.signals.stop() => Err(Unread::Stopped(stop)),
             () = std::future::ready(()) => Ok(()),
         }
+    }
+
+    /// Waits until we are told to stop.
+    pub async fn stop(&mut self) -> Unread {
+        Unread::Stopped(self.signals.stop().await)
+    }
+
+    /// How long ago the last answer was asked for, in milliseconds, and the hub's clock at it.
+    pub fn last_asked(&self) -> (u64, Option<Wall>) {
+        (self.clock.now().mono.since(self.asked.0), self.asked.1)
     }
 
     /// One page with its draft: 1 request.
@@ -263,6 +287,7 @@ impl Reader {
             // The slot counts as a request without an answer, which it is.
             stop = self.signals.stop() => return Err(Unread::Stopped(stop)),
         };
+        self.asked = (answer.sent.mono, answer.date);
         let outcome = outcome(request, &answer);
         self.settle(slot, Some(&answer.body), answer.ended.wall);
         let backoff = |code, message| Tried::After(Backoff::HUB.delay(tries, fastrand::f64()), Fault { code, message });

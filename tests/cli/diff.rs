@@ -177,7 +177,10 @@ fn a_notice_and_rewritten_links_are_no_difference() {
     assert_eq!(one(&place, "docs/p0.md")["differs"], false);
     place.doc("p0", "See [the other](p1.md) now.\n");
     let ran = place.run(&["diff", "docs/p0.md"]).ends(0);
-    assert!(ran.out.contains("+See [the other](https://hub/p1) now.\n") && !ran.out.contains("Kept in git"), "{ran:#?}");
+    assert!(
+        ran.out.contains("+See [the other](https://hub/p1) now.\n") && !ran.out.contains("Kept in git"),
+        "{ran:#?}"
+    );
 }
 
 #[test]

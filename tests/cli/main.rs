@@ -39,6 +39,7 @@ mod pause;
 mod place;
 mod portals;
 mod private;
+mod pull;
 mod reload;
 mod resolve;
 mod rewrite;
