@@ -94,7 +94,7 @@ impl Engine {
             rules: document.rules,
             title: document.title.clone(),
             body: document.body,
-            bare: document.bare,
+            bare: document.bare.clone(),
             status: document.status,
             lists,
         })
@@ -249,6 +249,11 @@ impl Engine {
         let doubt = entry.record.doubt.is_some();
         let reason = entry.record.trouble.as_ref().map(|t| Reason::new(t.code, t.message.clone()));
         entry.standing = if doubt { Standing::in_doubt(rule) } else { Standing::pending(rule, reason) };
+        let may_wait = look != Look::Names && !doubt && entry.record.settled.is_none();
+        if let Some(reason) = self.rewrite_held(id).filter(|_| may_wait) {
+            return self.hold_rewrite(id, reason);
+        }
+        let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
         if look == Look::Names {
             if let Some(Found::Document(document)) = &entry.found {
                 self.names_wanted.extend(names::kinds(&document.named));

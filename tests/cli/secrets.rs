@@ -91,6 +91,11 @@ pub fn ways(name: &str) -> &'static [&'static [&'static str]] {
         "pages" => &[&["pages", "--max-wait", "0s"], &["pages", "--json", "--max-wait", "0s"]],
         "log" => &[&["log"], &["log", "--json"]],
         "link" => &[&["link", "--by-title", "--max-wait", "0s"]],
+        "resolve" => &[
+            &["resolve", "--all", "--keep", "remote", "--dry-run", "--json"],
+            &["resolve", "--all", "--keep", "local", "--max-wait", "0s"],
+        ],
+        "forget" => &[&["forget", "docs/none.md"]],
         "pause" => &[&["pause"], &["pause", "--for", "2h"]],
         "resume" => &[&["resume"]],
         "check" => &[&["check"], &["check", "--json"], &["check", "--format", "github"]],

@@ -235,7 +235,10 @@ fn settled_by_a_person(seed: u64, ops: &mut [Op]) {
             18..20 => *op = Op::Forget(page),
             20..23 => *op = Op::Remove(page),
             23..28 => *op = Op::Colleague { page, act: Deed::Publish, number: u32::try_from(number).unwrap() },
-            28..32 => *op = Op::Befall { flight: rng.u8(..4), fate: Fate::AnswerLost },
+            28..32 => {
+                let lost = [Fate::AnswerLost, Fate::Late(rng.u64(0..4_990)), Fate::Gateway(502)];
+                *op = Op::Befall { flight: rng.u8(..4), fate: lost[rng.usize(..3)].clone() };
+            }
             _ => {}
         }
     }

@@ -104,7 +104,7 @@ impl Choices {
             rules: authored.rules,
             title: authored.title.clone(),
             body: authored.body,
-            bare: authored.bare,
+            bare: authored.bare.clone(),
             status: authored.status,
             lists,
         };
