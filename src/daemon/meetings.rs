@@ -42,7 +42,7 @@ impl Meetings {
         };
         let sent = Mono(driver.now().mono.0.saturating_sub(order.age));
         let MetOrder { page, seen, date, names, .. } = order;
-        driver.handle(Input::Met(Met { page: page.clone(), path: path.clone(), seen, sent, date, names }));
+        driver.handle(Input::Met(Box::new(Met { page: page.clone(), path: path.clone(), seen, sent, date, names })));
         let Some(question) = tree.question(vec![path]) else {
             let why = "the folder does not answer the daemon; it takes the document up when it does".to_owned();
             return replies.end(Reply::Refused { why, exit: 75 });

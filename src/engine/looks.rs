@@ -104,9 +104,16 @@ impl Engine {
         self.unsaved.touch(now.mono);
     }
 
-    /// What keeps a page from being in step, in words; `None` where nothing does, or where it is on its way.
+    /// What keeps a page from being in step, in words; `None` where nothing does, or where it is on its way. For pages whose file
+    /// the folder was asked for.
     pub fn keeps_apart(&self, id: &PageId) -> Option<String> {
-        let standing = &self.entries.get(id)?.standing;
+        let entry = self.entries.get(id)?;
+        if entry.found.is_none() {
+            return Some(
+                "its file is left out by a rule (.gitignore, .hubsyncignore), so it is no document".to_owned(),
+            );
+        }
+        let standing = &entry.standing;
         let apart = !matches!(standing.state, State::InStep | State::Pending | State::Failed);
         let reason = standing.reason.as_ref().filter(|_| apart)?;
         Some(reason.message.clone())

@@ -97,7 +97,7 @@ pub enum Input {
     /// A person said: publish these now.
     PublishNow(OrderId, PublishNow),
     /// A command looked at a page and wrote its document.
-    Met(Met),
+    Met(Box<Met>),
     /// That order has ended.
     OrderEnded(OrderId),
     /// The wall clock jumped, or the machine woke up.
@@ -299,7 +299,7 @@ impl Engine {
             Input::Wrote(id, result) => self.wrote(now, id, result),
             Input::ConfirmRewrite(scope) => self.confirm_rewrite(scope),
             Input::PublishNow(id, order) => self.publish_now(now, id, order),
-            Input::Met(met) => self.met(now, met),
+            Input::Met(met) => self.met(now, *met),
             Input::OrderEnded(id) => self.order_ended(id),
             Input::Woke => self.woke(now),
             Input::Tick => {}

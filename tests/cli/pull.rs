@@ -277,6 +277,9 @@ fn a_folder_of_the_hub_with_those_in_it_and_what_would_be_done() {
     assert!(text(&place, "in/here/b.md").contains("folders: [Inner]\n") && !place.root().join("in/here/c.md").exists());
     place.run(&["pull", "--folder", "Slaes"]).ends(2);
     all_in_step(&place, 2);
+    place.write(".gitignore", "private/\n");
+    let ran = place.run(&["pull", "c", "--into", "docs/private"]).ends(1);
+    assert!(ran.out.contains("created    private/c.md (page c): its file is left out by a rule"), "{ran:?}");
 }
 
 #[test]
@@ -306,4 +309,27 @@ fn beside_a_daemon_what_was_pulled_is_its_own_at_once() {
     place.write("sales/new-one.md", text(&place, "sales/new-one.md").replace("Theirs", "Ours"));
     place.run(&["sync"]).ends(0);
     assert_eq!((place.content("new").as_str(), place.content("p0").as_str()), ("Ours.\n", "Theirs.\n"));
+}
+
+#[test]
+fn the_notice_of_published_pages_is_taken_off_and_put_on_again() {
+    let place = Place::with("publish:\n  notice: \"_Kept in git: {path}_\"\n");
+    add(&place, new("p0", "p0", "Old.\n"));
+    place.doc("p0", "Mine.\n");
+    place.run(&["sync", "--first-meeting", "local"]).ends(0);
+    assert_eq!(place.content("p0"), "Mine.\n\n_Kept in git: p0.md_\n");
+    fs::remove_file(place.root().join("p0.md")).unwrap();
+    for name in ["state.db", "state.db-wal", "state.db-shm"] {
+        drop(fs::remove_file(place.path(name)));
+    }
+    place.run(&["pull", "p0"]).ends(0);
+    assert!(text(&place, "p0.md").ends_with("status: published\n---\nMine.\n"), "{}", text(&place, "p0.md"));
+    place.requests();
+    all_in_step(&place, 1);
+    assert_eq!(place.requests(), gets(1));
+    // A colleague's edit above the notice.
+    publish(&place, "p0", "p0", "Theirs.\n\n_Kept in git: p0.md_\n");
+    place.run(&["pull", "--all"]).ends(0);
+    assert!(text(&place, "p0.md").ends_with("---\nTheirs.\n"), "{}", text(&place, "p0.md"));
+    all_in_step(&place, 1);
 }

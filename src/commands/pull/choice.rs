@@ -58,8 +58,8 @@ struct Held(String, Whose);
 
 impl Choices {
     pub(super) fn new(offline: Offline) -> Self {
-        let summary = offline.engine.summary(offline.now);
-        let Offline { records, folder, gone, .. } = offline;
+        let Offline { engine, now, folder, gone, records, .. } = offline;
+        let summary = engine.summary(now);
         let readings: BTreeMap<&DocPath, &Reading> = folder.readings().collect();
         let there = summary.pages.into_iter().filter_map(|page| Some((page.page_id.clone()?, page)));
         let files = there.filter(|(id, _)| !gone.contains(id)).map(|(id, page)| {

@@ -1,6 +1,7 @@
 //! What the file of a page is to say, so that the document says what the page says and nothing is sent for it. Pure but for its
 //! room: pages, names and bytes go in, bytes come out.
 
+use crate::document;
 use crate::document::edit::{self, New, Setting, Unfit};
 use crate::page::{Desired, DraftSeen, Ids, ListKind, Page, Print, Status, Text};
 use crate::policy::Rules;
@@ -36,17 +37,26 @@ pub(super) fn text(page: &Page, status: Status) -> Option<&Text> {
     text.filter(|text| !text.body.trim().is_empty())
 }
 
+/// The body as a document has it: without the notice that is put under what is published.
+fn own_body<'a>(text: &'a Text, status: Status, rules: &Rules) -> &'a str {
+    match &rules.notice {
+        Some(notice) if status == Status::Published => document::without_notice(&text.body, notice),
+        _ => &text.body,
+    }
+}
+
 /// A new document.
 pub(super) fn anew(page: &Page, names: &Names, rules: &Rules) -> Result<Vec<u8>, Not> {
     let status = status(page);
     let text = text(page, status).ok_or(Not::NoText)?;
+    let own = own_body(text, status, rules);
     // A list with something that nothing can be said of is left to the hub.
     let lists: Vec<(ListKind, Vec<String>)> = ListKind::ALL
         .into_iter()
         .filter_map(|kind| page.lists.get(kind).filter(|ids| !ids.is_empty()).map(|ids| (kind, ids)))
         .filter_map(|(kind, ids)| spelled(kind, ids, names).map(|spelled| (kind, spelled)))
         .collect();
-    let text = edit::Text { title: &text.title, body: &text.body };
+    let text = edit::Text { title: &text.title, body: own };
     let new = New { page_id: &page.id, text, lists: &lists, status };
     Ok(edit::document(&new, rules)?.bytes)
 }
@@ -62,7 +72,8 @@ pub(super) fn changed(
     let text = text(page, desired.status).ok_or(Not::NoText)?;
     let mut bytes = old.to_vec();
     if !merge::desired_is_folded(desired, &Print::of(&text.title, &text.body)) {
-        bytes = edit::set_text(&bytes, &edit::Text { title: &text.title, body: &text.body }, rules)?.bytes;
+        let own = own_body(text, desired.status, rules);
+        bytes = edit::set_text(&bytes, &edit::Text { title: &text.title, body: own }, rules)?.bytes;
     }
     for kind in ListKind::ALL {
         let (Some(ours), Some(theirs)) = (desired.lists.get(kind), page.lists.get(kind)) else { continue };

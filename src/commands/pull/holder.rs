@@ -156,7 +156,7 @@ impl Ours {
         let now = self.clock.now();
         let sent = Mono(now.mono.0.saturating_sub(age));
         let file = BTreeSet::from([path.as_path().to_path_buf()]);
-        self.engine.handle(now, Input::Met(Met { page: page.clone(), path, seen, sent, date, names }));
+        self.engine.handle(now, Input::Met(Box::new(Met { page: page.clone(), path, seen, sent, date, names })));
         let round = self.folder.look(&file, now.wall, Quiet::AtOnce);
         self.round(round)?;
         Ok(self.engine.keeps_apart(&page))

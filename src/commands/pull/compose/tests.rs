@@ -116,7 +116,7 @@ fn desired(bytes: &[u8], policy: &Policy) -> Result<Desired, String> {
     match document::parse(bytes, &policy.rules).reading {
         Reading::Document { page_id, authored, .. } => {
             assert_eq!(page_id.unwrap().as_str(), "p-1");
-            let Authored { source, rules, title, body, status, named, bare } = authored;
+            let Authored { source, rules, title, body, bare, status, named } = authored;
             let lists = names::resolve(&named, &names()).map_err(|unresolved| unresolved.reason.message)?;
             Ok(Desired { source, rules, title, body, bare, status, lists })
         }
