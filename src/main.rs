@@ -127,16 +127,8 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
             }
             Err(exit) => exit,
         },
-        Command::Forget(args) => match loaded() {
-            Ok(loaded) => commands::forget::run(args, &loaded.config, &here, console).await,
-            Err(exit) => exit,
-        },
-        Command::Pause(args) => match loaded() {
-            Ok(loaded) => commands::pause::pause(args, &loaded.config, console).await,
-            Err(exit) => exit,
-        },
-        Command::Resume => match loaded() {
-            Ok(loaded) => commands::pause::resume(&loaded.config, console).await,
+        command @ (Command::Forget(_) | Command::Pause(_) | Command::Resume) => match loaded() {
+            Ok(loaded) => order(command, &loaded.config, &here, console).await,
             Err(exit) => exit,
         },
         Command::Service(args) => commands::service::run(args, config::load(&overrides, &env, &here), &env, console),
@@ -152,6 +144,15 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
             }
             Err(exit) => exit,
         },
+    }
+}
+
+/// What a daemon is told, if one runs.
+async fn order(command: &Command, config: &Config, here: &Path, console: &Console) -> io::Result<Exit> {
+    match command {
+        Command::Forget(args) => commands::forget::run(args, config, here, console).await,
+        Command::Pause(args) => commands::pause::pause(args, config, console).await,
+        _ => commands::pause::resume(config, console).await,
     }
 }
 

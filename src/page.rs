@@ -408,7 +408,7 @@ pub struct Authored {
     pub body: BodyPrint,
     /// The same without the notice under it; `None` where there is none.
     #[serde(default)]
-    pub bare: Option<BodyPrint>,
+    pub bare: Option<Box<BodyPrint>>,
     /// What it wants its page to be.
     pub status: Status,
     /// The lists that it manages, by name.
@@ -427,7 +427,7 @@ pub struct Desired {
     /// The marks of the body that travels.
     pub body: BodyPrint,
     /// The same without the notice under it; `None` where there is none.
-    pub bare: Option<BodyPrint>,
+    pub bare: Option<Box<BodyPrint>>,
     /// What it wants its page to be.
     pub status: Status,
     /// The lists that it manages.

@@ -160,7 +160,7 @@ fn mine(config: &Config, offline: &Offline, page: &PageReport) -> Result<Option<
     let (Reading::Document { authored, .. }, Some(body)) = (reading, body) else { return Err(why()) };
     let body = bare(&body, rules.notice.as_ref()).to_owned();
     let title = authored.title.clone();
-    let live = offline.records.get(id).and_then(|record| record.seen.as_ref()).map(|seen| seen.title.clone());
+    let live = offline.records.get(id).and_then(|(_, record)| record.seen.as_ref()).map(|seen| seen.title.clone());
     let sent = title.clone().or(live).map(|title| Print { title, body: authored.body });
     let document = Document { title, body, sent, status: authored.status, lists: Lists::default() };
     Ok(Some(Mine { document, named: authored.named }))
@@ -174,7 +174,7 @@ async fn fields(
     reader: &mut Reader,
     known: &mut Known,
 ) -> Result<Comparison, Unread> {
-    let base = offline.records.get(&there.id).and_then(|record| record.base.as_ref());
+    let base = offline.records.get(&there.id).and_then(|(_, record)| record.base.as_ref());
     let notice = config.policy().rules.notice;
     let Some(Mine { document, named }) = mine else { return Ok(compare(None, there, base, notice.as_ref())) };
     known.names = reader.names(&names::kinds(named), &known.names).await?;

@@ -1,6 +1,6 @@
 //! How everything stands, asked of nobody: the state and the folder are read, with and without a daemon beside, and the same
 //! engine that a run steps is asked what it would do now. Sends and writes nothing. For `status`, `resolve`, `forget`,
-//! `diff`, `pages` and `link`.
+//! `pull`, `diff`, `pages` and `link`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::engine::settled::{Found, RootHealth, Settled};
 use crate::engine::{Engine, Input, Memory, Mode, Setting};
 use crate::local::Quiet;
 use crate::local::folder::Folder;
-use crate::page::{Now, PageId};
+use crate::page::{DocPath, Now, PageId};
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 use crate::state::lock::Lock;
@@ -41,8 +41,8 @@ pub struct Offline {
     pub health: RootHealth,
     /// Pages whose file is gone.
     pub gone: BTreeSet<PageId>,
-    /// What the state remembers of each page.
-    pub records: BTreeMap<PageId, PageRecord>,
+    /// What the state remembers of each page, with the path of its document.
+    pub records: BTreeMap<PageId, (DocPath, PageRecord)>,
     /// The tables of names.
     pub names: Names,
 }
@@ -63,7 +63,7 @@ pub fn look(config: &Config) -> Result<Offline, String> {
         _ => None,
     });
     let gone = gone.collect();
-    let records = loaded.pages.iter().map(|(id, _, record)| (id.clone(), record.clone())).collect();
+    let records = loaded.pages.iter().map(|(id, path, record)| (id.clone(), (path.clone(), record.clone()))).collect();
     let names = loaded.names.clone();
     let (hub, budget_of) = (loaded.hub.clone(), loaded.budget_of.map(HubKey));
     let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };

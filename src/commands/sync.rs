@@ -23,7 +23,7 @@ use crate::local::Quiet;
 use crate::local::folder::{Folder, Round};
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Lines, Progress, ProgressMode, Shown, Tally, Waiting};
-use crate::page::{Now, Wall};
+use crate::page::{DocPath, Now, Wall};
 use crate::state::usage::HubKey;
 
 pub(super) mod beside;
@@ -73,14 +73,8 @@ pub async fn run(
     };
     let Opened { hub, .. } = opened;
     let writes = if args.dry_run { Writes::Plan } else { Writes::Send };
-    let confirmed = args.confirm_rewrite.then(|| scope.clone());
-    let (mut driver, mut tree, _lock) = opened.drive(config, Mode::OneShot(writes), scope)?;
-    if let Some(scope) = confirmed {
-        driver.handle(Input::ConfirmRewrite(scope));
-    }
-    if let Some(branch) = &args.branch {
-        tree.detached_is(branch.clone());
-    }
+    let (mut driver, mut tree, _lock) = opened.drive(config, Mode::OneShot(writes), scope.clone())?;
+    confirm(args, scope, &mut driver, &mut tree);
     let now = driver.now().wall;
     let (tree, mut first) = tokio::select! {
         read = first_round(tree, now, confirmation(args)) => read?,
@@ -136,6 +130,16 @@ fn how(args: &cli::Sync) -> How {
         run: if args.dry_run { Run::DryRun } else { Run::Sync },
         strict: if args.strict { Strictness::Strict } else { Strictness::Lenient },
         form: if args.json { Form::Json } else { Form::Text },
+    }
+}
+
+/// What was said on the command line about this run.
+fn confirm(args: &cli::Sync, scope: Vec<DocPath>, driver: &mut Driver, tree: &mut Folder) {
+    if args.confirm_rewrite {
+        driver.handle(Input::ConfirmRewrite(scope));
+    }
+    if let Some(branch) = &args.branch {
+        tree.detached_is(branch.clone());
     }
 }
 

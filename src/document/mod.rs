@@ -194,7 +194,7 @@ fn read(bytes: &[u8], rules: &Rules, around: Option<Around<'_>>) -> (Parsed, Opt
 struct Travels {
     text: Option<Text>,
     /// The marks of the body without its notice, where it has one.
-    bare: Option<BodyPrint>,
+    bare: Option<Box<BodyPrint>>,
     targets: Targets,
 }
 
@@ -207,7 +207,7 @@ fn travels(text: Option<Text>, status: Status, rules: &Rules, around: Option<Aro
     let (body, bare) = match (&rules.notice, status) {
         (Some(notice), Status::Published) => {
             let bare = BodyPrint::of(&followed.body);
-            (notice::with_notice(followed.body, notice, around.path), Some(bare))
+            (notice::with_notice(followed.body, notice, around.path), Some(Box::new(bare)))
         }
         _ => (followed.body, None),
     };

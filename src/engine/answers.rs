@@ -48,16 +48,6 @@ impl Engine {
         }
     }
 
-    /// We archived the page.
-    pub(super) fn archived(&mut self, now: Now, id: &PageId, rule: &'static str) {
-        let Some(entry) = self.entries.get_mut(id) else { return };
-        let record = &mut entry.record;
-        (record.archived, record.doubt, record.settled, record.trouble) = (Some(now.wall), None, None, None);
-        let (path, rule) = (entry.path.to_text(), rule.to_owned());
-        self.unsaved.log.push(LogEntry { at: now.wall, page: id.clone(), path, event: LogEvent::Archived, rule });
-        self.unsaved.page(now.mono, id);
-    }
-
     fn count(&mut self, request: &Request, outcome: &Outcome) {
         let method = match request {
             Request::Patch(_) => "PATCH",
@@ -287,14 +277,7 @@ impl Engine {
     fn write_answered(&mut self, now: Now, id: &PageId, answer: Answer, outcome: Outcome) {
         match (outcome, answer.body) {
             (Outcome::Done, AnswerBody::Page(page)) => self.acknowledge(now, id, &page, answer.ended.mono),
-            (Outcome::Done, AnswerBody::Archived) => {
-                let rule = self.entries.get(id).map_or("", |entry| entry.standing.rule);
-                self.archived(now, id, rule);
-                if let Some(entry) = self.entries.get_mut(id) {
-                    entry.sight.forget(answer.ended.mono);
-                }
-                self.drop_intent(now, id);
-            }
+            (Outcome::Done, AnswerBody::Archived) => self.archive_answered(now, id, answer.ended.mono),
             (Outcome::Done | Outcome::Absent, _) => {
                 self.missed(now, id, answer.sent.mono);
                 self.drop_intent(now, id);

@@ -95,7 +95,7 @@ impl Engine {
             rules: document.rules,
             title: document.title.clone(),
             body: document.body,
-            bare: document.bare,
+            bare: document.bare.clone(),
             status: document.status,
             lists,
         })

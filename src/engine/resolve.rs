@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::document;
 use crate::pace::quota::Lane;
-use crate::page::{DocPath, DraftSeen, ListKind, Named, Now, Page, PageId, Status, Text};
+use crate::page::{DocPath, DraftSeen, ListKind, Mono, Named, Now, Page, PageId, Status, Text};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::merge;
 use crate::reconcile::names;
@@ -240,6 +240,26 @@ impl Engine {
             reason.message += &format!("; it could not be settled so: {why}");
         }
         Progress::AtRest
+    }
+
+    /// The hub took the archive.
+    pub(super) fn archive_answered(&mut self, now: Now, id: &PageId, ended: Mono) {
+        let rule = self.entries.get(id).map_or("", |entry| entry.standing.rule);
+        self.archived(now, id, rule);
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.sight.forget(ended);
+        }
+        self.drop_intent(now, id);
+    }
+
+    /// We archived the page.
+    pub(super) fn archived(&mut self, now: Now, id: &PageId, rule: &'static str) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let record = &mut entry.record;
+        (record.archived, record.doubt, record.settled, record.trouble) = (Some(now.wall), None, None, None);
+        let (path, rule) = (entry.path.to_text(), rule.to_owned());
+        self.unsaved.log.push(LogEntry { at: now.wall, page: id.clone(), path, event: LogEvent::Archived, rule });
+        self.unsaved.page(now.mono, id);
     }
 
     /// Forgets all that is remembered of a page, and answers where its document lay. One that still names the page is met again,

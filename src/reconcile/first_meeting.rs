@@ -85,7 +85,7 @@ impl<'a> Case<'a> {
     fn adopted_bare(self, hub: &Seen) -> Base {
         let mut base = self.adopted(hub);
         for known in [&mut base.live, &mut base.draft].into_iter().flatten() {
-            known.sent.body = self.desired.bare.unwrap_or(known.sent.body);
+            known.sent.body = self.desired.bare.as_ref().map_or(known.sent.body, |bare| **bare);
         }
         base
     }

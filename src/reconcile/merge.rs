@@ -59,7 +59,7 @@ pub fn desired_is_folded(desired: &Desired, text: &Print) -> bool {
 
 /// Whether the document's text is this but for our own notice under it, which somebody else's page or edit lacks.
 pub fn only_lacks_the_notice(desired: &Desired, text: &Print) -> bool {
-    let bare = desired.bare.is_some_and(|bare| bare.folded == text.body.folded);
+    let bare = desired.bare.as_ref().is_some_and(|bare| bare.folded == text.body.folded);
     bare && desired.title.as_ref().is_none_or(|title| title.trim() == text.title.trim())
 }
 

@@ -421,7 +421,7 @@ pub fn authored(document: &Desired) -> Authored {
         rules: document.rules,
         title: document.title.clone(),
         body: document.body,
-        bare: document.bare,
+        bare: document.bare.clone(),
         status: document.status,
         named: Named::default(),
     }

@@ -58,14 +58,8 @@ struct Held(String, Whose);
 
 impl Choices {
     pub(super) fn new(offline: Offline) -> Self {
-        let Offline { engine, now, folder, gone, mut records, .. } = offline;
+        let Offline { engine, now, folder, gone, records, .. } = offline;
         let summary = engine.summary(now);
-        let mut known = BTreeMap::new();
-        for page in &summary.pages {
-            if let Some((id, record)) = page.page_id.as_ref().and_then(|id| records.remove_entry(id)) {
-                known.insert(id, (page.path.clone(), record));
-            }
-        }
         let readings: BTreeMap<&DocPath, &Reading> = folder.readings().collect();
         let there = summary.pages.into_iter().filter_map(|page| Some((page.page_id.clone()?, page)));
         let files = there.filter(|(id, _)| !gone.contains(id)).map(|(id, page)| {
@@ -84,7 +78,7 @@ impl Choices {
             (id, File { path: page.path, says })
         });
         let files = files.collect();
-        Self { records: known, files }
+        Self { records, files }
     }
 
     /// The page's document, where there is one that can be read.
@@ -110,7 +104,7 @@ impl Choices {
             rules: authored.rules,
             title: authored.title.clone(),
             body: authored.body,
-            bare: authored.bare,
+            bare: authored.bare.clone(),
             status: authored.status,
             lists,
         };
