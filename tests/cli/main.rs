@@ -29,6 +29,7 @@ mod json;
 mod keys;
 mod late;
 mod limits;
+mod links;
 mod notify;
 mod on_problem;
 mod orders;
