@@ -39,7 +39,7 @@ pub enum Planted {
     NoBackup,
     /// The next process knows nothing of the requests that were spent.
     LedgerNotStored,
-    /// A document that moves is not followed by those that point to it.
+    /// Links stay as they were when their document was read: nobody follows one that moves.
     FollowersForgotten,
 }
 

@@ -7,11 +7,12 @@
 use std::path::Path;
 
 use hubsync::config::{self, Environment, Loaded};
+use hubsync::document::links::{Around, Holds, LinkMap, Target};
 use hubsync::document::{self, Parsed, Reading};
 use hubsync::engine::request::{AnswerBody, PatchRequest, Request};
 use hubsync::hub::response::{self, Headers};
 use hubsync::page::{Authored, BodyPrint, Digest, DocPath, ListKind, Lists, PageId, Patch, Status, Wall};
-use hubsync::policy::{LinkRules, Rules, TitleHeading};
+use hubsync::policy::{LinkRules, PageUrl, Rules, TitleHeading};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 const STRIP: Rules =
@@ -40,10 +41,12 @@ pub fn document(bytes: &[u8]) {
     }
     if let Some(body) = &body {
         travels(bytes, body);
+        links(bytes, body);
     }
     if let Some((lf, crlf)) = twins(bytes) {
         assert_eq!(essence(&lf), essence(&crlf), "line ends make a difference");
         assert_eq!(document::body(&lf, &STRIP), document::body(&crlf, &STRIP), "line ends make another body");
+        assert_eq!(followed(&lf), followed(&crlf), "line ends make other links");
     }
 }
 
@@ -59,6 +62,38 @@ pub fn body(bytes: &[u8]) {
     document(&file);
     file.splice(0..0, *b"\xef\xbb\xbf");
     document(&file);
+}
+
+/// Where nothing has a page, links stay as they are; where all they point to has one, they may lead there.
+fn links(bytes: &[u8], body: &str) {
+    assert_eq!(among(bytes, &LinkMap::default()).0, body, "links to nothing are rewritten");
+    let _ = followed(bytes);
+}
+
+/// The body where all that it points to has a page.
+fn followed(bytes: &[u8]) -> String {
+    let mut map = LinkMap::default();
+    for target in among(bytes, &map).1 {
+        let file = match target {
+            Target::Path(path) => path,
+            Target::Note(note) | Target::Name(note) => format!("{note}.md"),
+        };
+        if let Some(file) = DocPath::new(file) {
+            let _ = map.put(&file, Holds::Page(PageId::parse("p1").expect("the form of an id")));
+        }
+    }
+    among(bytes, &map).0
+}
+
+/// The body of a document among these files, and what it points to.
+fn among(bytes: &[u8], map: &LinkMap) -> (String, Vec<Target>) {
+    let links = LinkRules { page_url: PageUrl::parse("https://kb/{page_id}").ok(), asset_url: None };
+    let rules = Rules { links, ..STRIP };
+    let path = DocPath::new("a/b.md").expect("a path");
+    let around = Around { path: &path, map };
+    let targets = document::parse_among(bytes, &rules, around).targets;
+    let body = document::body_among(bytes, &rules, around).unwrap_or_default();
+    (body, targets.iter().map(|(target, _)| target.clone()).collect())
 }
 
 /// The body sent is the file's, but for what the contract excepts: one byte order mark before the front matter, LF for CRLF,

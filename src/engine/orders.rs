@@ -287,7 +287,7 @@ impl Engine {
 fn quieten(entry: &mut Entry, document: &Authored, policy: &Policy, mode: Mode, now: Now) {
     let lately = |at: &&Wall| **at <= now.wall && at.plus(HOUR_MS) > now.wall;
     let published = entry.record.published.iter().filter(lately).count();
-    let back = entry.record.base.as_ref().is_some_and(|base| base.source == document.source);
+    let back = entry.record.base.as_ref().is_some_and(|base| !guards::is_changed(document, base));
     if mode != Mode::Daemon || published == 0 || back {
         entry.quiet = None;
         return;

@@ -69,6 +69,8 @@ mod shared {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::document::links::{Answer, Target};
+    use crate::page::PageId;
 
     const NOW: Wall = Wall(1_000_000_000);
 
@@ -80,7 +82,11 @@ mod tests {
             hashed: NOW,
             rules: Digest::of("rules"),
             reading: Arc::new(Reading::Plain),
-            targets: Arc::default(),
+            targets: Arc::new(Targets::from(vec![
+                (Target::Path("a/b.md".to_owned()), Some(Answer::Page(PageId::parse("P").unwrap()))),
+                (Target::Name("plan.png".to_owned()), Some(Answer::File("img/plan.png".to_owned()))),
+                (Target::Note("c".to_owned()), None),
+            ])),
         }
     }
 

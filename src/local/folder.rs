@@ -133,6 +133,11 @@ impl Folder {
         self.index.pointers.map().clone()
     }
 
+    /// Which files are documents.
+    pub fn patterns(&self) -> &Patterns {
+        &self.patterns
+    }
+
     /// The gate, to ask it without the folder.
     pub fn gate(&self) -> Gate {
         self.gate.alone()

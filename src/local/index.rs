@@ -67,6 +67,8 @@ pub(super) struct Index {
     pub(super) pointers: Pointers,
     /// Files that were read again because of what they point to, wherever they lie.
     followed: BTreeSet<DocPath>,
+    /// Files that are no documents, where links to them count.
+    others: BTreeSet<DocPath>,
     patience: Patience,
 }
 
@@ -111,13 +113,27 @@ impl Index {
             fresh: BTreeSet::new(),
             pointers: Pointers::default(),
             followed: BTreeSet::new(),
+            others: BTreeSet::new(),
             patience: Patience::new(READ_WITHIN),
         }
     }
 
-    /// Whether links lead to pages, so that a document's body depends on others.
+    /// Whether links are rewritten, so that a document's body depends on other files.
     pub(super) fn has_links(&self) -> bool {
-        self.rules.links.page_url.is_some()
+        !self.rules.links.are_off()
+    }
+
+    /// Brings what is known of other files up to date, where links to them count. A second walk: documents are wanted at once
+    /// and with their stat, of these the names will do.
+    fn list_others(&mut self, survey: &Survey<'_>) {
+        let everything = survey.patterns.of_everything().ok().filter(|_| self.rules.links.asset_url.is_some());
+        let Some(everything) = everything else { return self.others.clear() };
+        let walked = scan::walk(survey.root.real(), &everything, survey.scope);
+        let unlisted =
+            |path: &DocPath| walked.unlisted.iter().any(|unlisted| path.as_path().starts_with(&unlisted.path));
+        self.others.retain(|path| !survey.scope.contains(path.as_path()) || unlisted(path));
+        let others = walked.files.into_iter().map(|entry| entry.path);
+        self.others.extend(others.filter(|path| !survey.patterns.includes(path.as_path())));
     }
 
     /// Other rules from now on: what was read by the old ones is read again.
@@ -129,6 +145,7 @@ impl Index {
     /// Brings all that lies in the scope up to date with what a walk saw. Answers the pages' files that are not there.
     pub(super) fn update(&mut self, survey: &Survey<'_>, walked: Walked) -> BTreeSet<DocPath> {
         let mut absent = BTreeSet::new();
+        self.list_others(survey);
         self.followed.clear();
         let mut seen = self.take(survey, &walked);
         let mut late = BTreeSet::new();
@@ -261,7 +278,7 @@ impl Index {
     /// Brings the map of links up to the picture, and reads those documents again that have other links by it. Answers
     /// whether there was any.
     pub(super) fn follow(&mut self, survey: &Survey<'_>, picture: &Picture) -> Followed {
-        let stale = self.pointers.follow(&self.files, picture);
+        let stale = self.pointers.follow(&self.files, picture, &self.others);
         let mut followed = Followed::Nothing;
         for path in stale {
             let Some((stat, via)) = self

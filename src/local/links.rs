@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::document::links::{LinkMap, Targets};
+use crate::document::links::{Holds, LinkMap, Targets};
 use crate::local::identity::{FileFact, Picture, Says, Standing};
-use crate::page::{DocPath, PageId};
+use crate::page::DocPath;
 use crate::reason::Code;
 use crate::simulation::{Planted, planted};
 
@@ -28,7 +28,7 @@ impl SharedMap {
 pub struct Pointers {
     map: SharedMap,
     /// What the map holds, by the files' own paths.
-    placed: BTreeMap<DocPath, Option<PageId>>,
+    placed: BTreeMap<DocPath, Holds>,
     /// What each document points to, as it was rendered.
     targets: BTreeMap<DocPath, Arc<Targets>>,
     /// Who uses a name.
@@ -50,7 +50,9 @@ impl Pointers {
 
     /// A document was rendered by the map as it was then.
     pub fn learn(&mut self, path: &DocPath, targets: Arc<Targets>) {
-        self.fresh.insert(path.clone());
+        if !targets.is_empty() {
+            self.fresh.insert(path.clone());
+        }
         if self.targets.get(path) == Some(&targets) {
             return;
         }
@@ -75,33 +77,44 @@ impl Pointers {
         }
     }
 
-    /// Brings the map up to what is known of the root. Answers the documents that it would render otherwise than they were.
-    pub fn follow(&mut self, files: &BTreeMap<DocPath, FileFact>, picture: &Picture) -> BTreeSet<DocPath> {
-        let names = self.place(placed(files, picture));
+    /// Brings the map up to what is known of the root: its Markdown files, which page each has, and the other files. Answers
+    /// the documents that it would render otherwise than they were.
+    pub fn follow(
+        &mut self,
+        files: &BTreeMap<DocPath, FileFact>,
+        picture: &Picture,
+        others: &BTreeSet<DocPath>,
+    ) -> BTreeSet<DocPath> {
+        let mut placed = placed(files, picture);
+        for path in others.iter().filter(|path| !files.contains_key(*path)) {
+            placed.insert(path.clone(), Holds::Other);
+        }
+        let names = self.place(placed);
         let gone: Vec<DocPath> = self.targets.keys().filter(|path| !files.contains_key(*path)).cloned().collect();
         gone.iter().for_each(|path| self.unlearn(path));
         let mut asked = std::mem::take(&mut self.fresh);
-        if !planted(Planted::FollowersForgotten) {
-            asked.extend(names.iter().filter_map(|name| self.users.get(name)).flatten().cloned());
+        asked.extend(names.iter().filter_map(|name| self.users.get(name)).flatten().cloned());
+        if planted(Planted::FollowersForgotten) {
+            asked.clear();
         }
         let map = self.map.read();
         let otherwise = |path: &DocPath| {
             let mut targets = self.targets.get(path).into_iter().flat_map(|targets| targets.iter());
-            targets.any(|(target, page)| map.find(target).page() != *page)
+            targets.any(|(target, answer)| map.answer(target) != *answer)
         };
         asked.retain(otherwise);
         asked
     }
 
     /// Puts these files into the map, and no others. Answers the names that are concerned.
-    fn place(&mut self, placed: BTreeMap<DocPath, Option<PageId>>) -> BTreeSet<String> {
+    fn place(&mut self, placed: BTreeMap<DocPath, Holds>) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         let mut map = self.map.0.write().unwrap_or_else(PoisonError::into_inner);
         for path in self.placed.keys().filter(|path| !placed.contains_key(*path)) {
             names.extend(map.remove(path));
         }
-        for (path, page) in placed.iter().filter(|(path, page)| self.placed.get(*path) != Some(*page)) {
-            names.extend(map.put(path, page.clone()));
+        for (path, holds) in placed.iter().filter(|(path, holds)| self.placed.get(*path) != Some(*holds)) {
+            names.extend(map.put(path, holds.clone()));
         }
         drop(map);
         self.placed = placed;
@@ -111,10 +124,10 @@ impl Pointers {
 
 /// Each file that links can lead to, with its page. A page's file that can't be read just now, or is being mended, keeps its
 /// page here, so that links to it don't come and go.
-fn placed(files: &BTreeMap<DocPath, FileFact>, picture: &Picture) -> BTreeMap<DocPath, Option<PageId>> {
-    let mut placed: BTreeMap<DocPath, Option<PageId>> = BTreeMap::new();
+fn placed(files: &BTreeMap<DocPath, FileFact>, picture: &Picture) -> BTreeMap<DocPath, Holds> {
+    let mut placed: BTreeMap<DocPath, Holds> = BTreeMap::new();
     let read = files.iter().filter(|(_, file)| matches!(file.says, Says::Read(_)));
-    placed.extend(read.map(|(path, _)| (path.clone(), None)));
+    placed.extend(read.map(|(path, _)| (path.clone(), Holds::NoPage)));
     for (page, (path, standing)) in &picture.pages {
         let names_it = files.get(path).is_some_and(|file| file.says.page() == Some(page));
         let stays = match standing {
@@ -123,9 +136,9 @@ fn placed(files: &BTreeMap<DocPath, FileFact>, picture: &Picture) -> BTreeMap<Do
             Standing::Gone(_) => false,
         };
         // Of two pages known at one path, it is that which the file names.
-        let is_taken = placed.get(path).is_some_and(Option::is_some);
+        let is_taken = matches!(placed.get(path), Some(Holds::Page(_)));
         if stays && (names_it || !is_taken) {
-            placed.insert(path.clone(), Some(page.clone()));
+            placed.insert(path.clone(), Holds::Page(page.clone()));
         }
     }
     // Other names of the same file.
@@ -133,18 +146,9 @@ fn placed(files: &BTreeMap<DocPath, FileFact>, picture: &Picture) -> BTreeMap<Do
         let Some((page, stat)) = file.says.page().zip(file.stat) else { continue };
         let home = picture.pages.get(page).map(|(home, _)| home).filter(|home| *home != path);
         let same = home.and_then(|home| files.get(home)).is_some_and(|home| home.stat == Some(stat));
-        if same && placed.get(path) == Some(&None) {
-            placed.insert(path.clone(), Some(page.clone()));
+        if same && placed.get(path) == Some(&Holds::NoPage) {
+            placed.insert(path.clone(), Holds::Page(page.clone()));
         }
     }
     placed
-}
-
-/// The map of a folder as it is, by what each file says alone.
-pub fn map_of<'a>(pages: impl IntoIterator<Item = (&'a DocPath, Option<&'a PageId>)>) -> LinkMap {
-    let mut map = LinkMap::default();
-    for (path, page) in pages {
-        let _ = map.put(path, page.cloned());
-    }
-    map
 }

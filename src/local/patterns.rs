@@ -102,6 +102,14 @@ impl Patterns {
         })
     }
 
+    /// The same, but every file is asked for.
+    ///
+    /// # Errors
+    /// Never: the pattern is a good one.
+    pub fn of_everything(&self) -> Result<Self, PatternError> {
+        Ok(Self { include: set("built-in", &["**/*".to_owned()], Case::Counts)?, ..self.clone() })
+    }
+
     /// Whether a file of this path is asked for.
     pub fn includes(&self, relative: &Path) -> bool {
         self.include.is_match(relative)

@@ -30,6 +30,7 @@ mod json;
 mod keys;
 mod late;
 mod limits;
+mod links;
 mod log;
 mod notify;
 mod on_problem;

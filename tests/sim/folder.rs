@@ -172,6 +172,11 @@ impl Folder {
         self.files.iter().filter_map(|(path, file)| Some((path, file.doc.as_ref()?)))
     }
 
+    /// Whether there are files that are no documents of a test.
+    pub fn has_spoilt(&self) -> bool {
+        self.files.values().any(|file| file.doc.is_none())
+    }
+
     /// How many files name a page, published or not.
     pub fn claims(&self, page: &PageId) -> usize {
         let names = |file: &&File| document::parse(&file.bytes, &self.rules).reading.page_id() == Some(page);
@@ -289,7 +294,7 @@ impl Folder {
                 return;
             }
             let picture = identify(&self.facts, &self.homes, now.wall);
-            for path in self.pointers.follow(&self.facts, &picture) {
+            for path in self.pointers.follow(&self.facts, &picture, &BTreeSet::new()) {
                 self.followed += 1;
                 self.read(now, quiet, &path.to_text());
             }

@@ -51,6 +51,11 @@ impl Stage {
         self.mend_refused();
         let w = &mut self.w;
         assert_eq!(w.engine.rest(w.now()), Rest::Done);
+        if self.setup.linked && w.folder.has_spoilt() {
+            // A page that was never met is known to this process alone: once its file is spoilt, links to it end with that.
+            w.restart(SYNC);
+            w.settle();
+        }
         // A `sync` has nothing left to do but its look, and ends.
         let before = standings(w);
         w.forget_requests();

@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::document::Diagnostic;
-use crate::document::links::{Around, Files, LinkMap, problems};
+use crate::document::links::{Around, Files, Holds, LinkMap, problems};
 use crate::local::folder::Folder;
-use crate::local::links;
-use crate::local::patterns::Patterns;
 use crate::local::scan::{self, Scope};
 use crate::page::DocPath;
 
@@ -23,12 +21,20 @@ pub struct Links {
 impl Links {
     /// Walks the root once more, for the files that are no documents.
     pub fn of(folder: &Folder, root: &Path) -> Self {
-        let map = links::map_of(folder.readings().map(|(path, reading)| (path, reading.page_id())));
+        let mut map = LinkMap::default();
+        for (path, reading) in folder.readings() {
+            let _ = map.put(path, reading.page_id().cloned().map_or(Holds::NoPage, Holds::Page));
+        }
         let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-        let everything = Patterns::new(&["**/*".to_owned()], &[]);
+        let everything = folder.patterns().of_everything();
         let walked = everything.map(|everything| scan::walk(&root, &everything, &Scope::All)).unwrap_or_default();
-        let spelled = |path: &DocPath| path.as_path().to_str().map(|path| path.nfc().collect::<String>());
-        let listed = walked.files.iter().filter_map(|entry| spelled(&entry.path)).collect();
+        let mut listed = BTreeSet::new();
+        for path in walked.files.iter().map(|entry| &entry.path) {
+            if !folder.patterns().includes(path.as_path()) {
+                let _ = map.put(path, Holds::Other);
+            }
+            listed.extend(path.as_path().to_str().map(|path| path.nfc().collect::<String>()));
+        }
         Self { root, map, listed }
     }
 

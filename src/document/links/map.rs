@@ -7,13 +7,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::page::{DocPath, PageId};
 
-use super::target::{Target, bare, name_of, spelled};
+use super::Answer;
+use super::target::{Target, bare, is_markdown, name_of, spelled};
 
-/// The Markdown files of the root, each with its page if it has one.
+/// The files of the root: documents with their pages, Markdown without a page, and others where links to them count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkMap {
-    files: BTreeMap<String, Option<PageId>>,
+    files: BTreeMap<String, Holds>,
     names: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What a file is, for links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// A document with this page.
+    Page(PageId),
+    /// Markdown without a page.
+    NoPage,
+    /// Something else: an image, say.
+    Other,
 }
 
 /// What lies at a target.
@@ -23,26 +35,22 @@ pub enum Place {
     Page(PageId),
     /// A Markdown file without a page, at this path.
     NoPage(String),
-    /// Several notes have this name; none of them lies at that path from the root.
+    /// Another file, at this path.
+    Other(String),
+    /// Several files have this name; none of them lies at that path from the root.
     Ambiguous(Vec<String>),
-    /// No Markdown file.
+    /// Nothing that is known.
     Nothing,
 }
 
-impl Place {
-    /// The page that a link there becomes a link to.
-    pub fn page(self) -> Option<PageId> {
-        if let Self::Page(page) = self { Some(page) } else { None }
-    }
-}
-
 impl LinkMap {
-    /// The file at `path` has this page, or none. Answers the name under which links are concerned.
-    pub fn put(&mut self, path: &DocPath, page: Option<PageId>) -> Option<String> {
-        let path = spelled(path)?;
+    /// The file at `path` is this. Answers the name under which links are concerned.
+    pub fn put(&mut self, path: &DocPath, holds: Holds) -> Option<String> {
+        // What is called like a note and is none is not found by its name.
+        let path = spelled(path).filter(|path| holds != Holds::Other || !is_markdown(path))?;
         let name = name_of(&path);
         self.names.entry(name.clone()).or_default().insert(path.clone());
-        self.files.insert(path, page);
+        self.files.insert(path, holds);
         Some(name)
     }
 
@@ -60,9 +68,13 @@ impl LinkMap {
         Some(name)
     }
 
-    /// The path of every file.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.files.keys().map(String::as_str)
+    /// What a link there becomes a link to. Whether a file that is no document lies at a path changes nothing.
+    pub fn answer(&self, target: &Target) -> Option<Answer> {
+        match (self.find(target), target) {
+            (Place::Page(page), _) => Some(Answer::Page(page)),
+            (Place::Other(path), Target::Note(_) | Target::Name(_)) => Some(Answer::File(path)),
+            _ => None,
+        }
     }
 
     /// What lies at a target.
@@ -81,8 +93,9 @@ impl LinkMap {
 
     fn at(&self, path: &str) -> Place {
         match self.files.get(path) {
-            Some(Some(page)) => Place::Page(page.clone()),
-            Some(None) => Place::NoPage(path.to_owned()),
+            Some(Holds::Page(page)) => Place::Page(page.clone()),
+            Some(Holds::NoPage) => Place::NoPage(path.to_owned()),
+            Some(Holds::Other) => Place::Other(path.to_owned()),
             None => Place::Nothing,
         }
     }
@@ -112,8 +125,15 @@ mod tests {
     fn map(paths: &[&str]) -> LinkMap {
         let mut map = LinkMap::default();
         for path in paths {
-            let page = (!path.contains("plain")).then(|| PageId::parse(&path.replace(['/', '.', ' '], "_")).unwrap());
-            map.put(&DocPath::new(path).unwrap(), page).unwrap();
+            let page = || PageId::parse(&path.replace(['/', '.', ' '], "_")).unwrap();
+            let holds = if path.contains("plain") {
+                Holds::NoPage
+            } else if path.ends_with("png") {
+                Holds::Other
+            } else {
+                Holds::Page(page())
+            };
+            map.put(&DocPath::new(path).unwrap(), holds).unwrap();
         }
         map
     }
@@ -140,6 +160,17 @@ mod tests {
         assert_eq!(map.find(&Target::Note("other".to_owned())), Place::Nothing);
         assert_eq!(map.find(&Target::Note("b/other".to_owned())), page("b_Other_md"));
         assert_eq!(map.find(&Target::Path("a/note.md".to_owned())), Place::Nothing, "paths are exact");
+    }
+
+    #[test]
+    fn other_files_are_found_by_name_with_their_extension() {
+        let map = map(&["img/A b.png", "note.md"]);
+        assert_eq!(name(&map, "a b.png"), Place::Other("img/A b.png".to_owned()));
+        assert_eq!(name(&map, "a b"), Place::Nothing);
+        let path = Target::Path("img/A b.png".to_owned());
+        assert_eq!((map.find(&path), map.answer(&path)), (Place::Other("img/A b.png".to_owned()), None));
+        let mut other = LinkMap::default();
+        assert_eq!(other.put(&DocPath::new("x.md").unwrap(), Holds::Other), None, "no note");
     }
 
     #[test]

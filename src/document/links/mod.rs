@@ -21,17 +21,27 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use map::{LinkMap, Place};
+pub use map::{Holds, LinkMap, Place};
 pub use problems::{Files, problems};
 pub use target::Target;
 
 use find::{Form, Link};
 use target::Leads;
 
-/// What a document's links point to, and the page that each had when the document was rendered.
+/// What a link becomes a link to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// A page.
+    Page(PageId),
+    /// A file that is no document, by its path.
+    File(String),
+}
+
+/// What a document's links point to, and what answered each when the document was rendered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<(Target, Option<PageId>)>", into = "Vec<(Target, Option<PageId>)>")]
-pub struct Targets(BTreeMap<Target, Option<PageId>>);
+#[serde(from = "Vec<(Target, Option<Answer>)>", into = "Vec<(Target, Option<Answer>)>")]
+pub struct Targets(BTreeMap<Target, Option<Answer>>);
 
 impl Targets {
     /// Whether there is none.
@@ -40,23 +50,23 @@ impl Targets {
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = (&Target, &Option<PageId>)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Target, &Option<Answer>)> {
         self.0.iter()
     }
 
-    /// The names under which a [`LinkMap`] tells that one may have another page.
+    /// The names under which a [`LinkMap`] tells that one may have another answer.
     pub fn names(&self) -> BTreeSet<String> {
         self.0.keys().map(Target::name).collect()
     }
 }
 
-impl From<Vec<(Target, Option<PageId>)>> for Targets {
-    fn from(pairs: Vec<(Target, Option<PageId>)>) -> Self {
+impl From<Vec<(Target, Option<Answer>)>> for Targets {
+    fn from(pairs: Vec<(Target, Option<Answer>)>) -> Self {
         Self(pairs.into_iter().collect())
     }
 }
 
-impl From<Targets> for Vec<(Target, Option<PageId>)> {
+impl From<Targets> for Vec<(Target, Option<Answer>)> {
     fn from(targets: Targets) -> Self {
         targets.0.into_iter().collect()
     }
@@ -138,21 +148,29 @@ fn destination(
 ) -> Option<String> {
     let (Leads::To(target), end) = target::destination(around.path, &link.destination) else { return None };
     let Target::Path(path) = &target else { return None };
-    let place = around.map.find(&target);
-    let is_note = place != Place::Nothing || target::is_markdown(path);
-    let address = match (&rules.page_url, &rules.asset_url) {
-        (Some(url), _) if is_note => place.clone().page().map(|page| url.of(&page)),
-        (_, Some(url)) if !is_note => Some(url.of(path)),
-        _ => None,
+    let answer = around.map.answer(&target);
+    let is_note = target::is_markdown(path) || matches!(around.map.find(&target), Place::Page(_) | Place::NoPage(_));
+    let address = match (&answer, is_note) {
+        (Some(answer), true) => address(answer, rules),
+        (_, false) => rules.asset_url.as_ref().map(|url| url.of(path)),
+        (None, true) => None,
     };
     if rules.page_url.is_some() {
-        targets.0.insert(target, place.page());
+        targets.0.insert(target, answer);
     }
     let raw = &body[link.span.clone()];
     // Without escapes and entities what is written is what is meant, and may stay.
     let rest = &link.destination[end..];
     let rest = if raw.contains(['\\', '&']) { encoded_suffix(rest) } else { rest.to_owned() };
     address.map(|address| joined(address, &rest))
+}
+
+/// The address of what links lead to; `None` where links of that kind stay as they are.
+fn address(answer: &Answer, rules: &LinkRules) -> Option<String> {
+    match answer {
+        Answer::Page(page) => rules.page_url.as_ref().map(|url| url.of(page)),
+        Answer::File(path) => rules.asset_url.as_ref().map(|url| url.of(path)),
+    }
 }
 
 /// An address with the query and fragment of the link.
@@ -164,7 +182,8 @@ fn joined(mut address: String, rest: &str) -> String {
     address
 }
 
-/// What a wiki link to a document becomes: a link with the same text. An embedded document can only be pointed to.
+/// What a wiki link becomes: a link with the same text. An embedded file is an image; an embedded document can only be pointed
+/// to.
 fn wiki(
     link: &Link,
     text: Option<&str>,
@@ -172,16 +191,19 @@ fn wiki(
     around: Around<'_>,
     targets: &mut Targets,
 ) -> Option<String> {
-    let url = rules.page_url.as_ref()?;
     let (Leads::To(target), end) = target::wiki(around.path, &link.destination) else { return None };
-    let page = around.map.find(&target).page();
-    targets.0.insert(target, page.clone());
-    let address = joined(url.of(&page?), &encoded_suffix(&link.destination[end..]));
-    let shown = match text.map(str::trim).filter(|text| !text.is_empty()) {
+    let answer = around.map.answer(&target);
+    targets.0.insert(target, answer.clone());
+    let answer = answer?;
+    let address = joined(address(&answer, rules)?, &encoded_suffix(&link.destination[end..]));
+    let is_image = matches!((&link.form, &answer), (Form::Embed(_), Answer::File(_)));
+    let shown = match text.map(str::trim) {
+        // Nothing is shown, so nobody can follow it.
+        Some("") => return None,
         Some(text) => text.to_owned(),
         None => escaped(link.destination.trim()),
     };
-    Some(format!("[{shown}]({address})"))
+    Some(format!("{}[{shown}]({address})", if is_image { "!" } else { "" }))
 }
 
 /// A text that means itself in Markdown.

@@ -47,7 +47,7 @@ fn destination(link: &Link, span: Range<usize>, around: Around<'_>, files: &File
         Leads::To(Target::Note(_) | Target::Name(_)) => return,
     };
     match around.map.find(&Target::Path(path.clone())) {
-        Place::Page(_) | Place::Ambiguous(_) => {}
+        Place::Page(_) | Place::Other(_) | Place::Ambiguous(_) => {}
         Place::NoPage(path) => no_page(&path, span, findings),
         Place::Nothing if (files.exists)(&path) => {
             if target::is_markdown(&path) {
@@ -69,11 +69,11 @@ fn wiki(link: &Link, span: Range<usize>, around: Around<'_>, files: &Files<'_>, 
     };
     let (Target::Path(end) | Target::Note(end) | Target::Name(end)) = &target;
     match around.map.find(&target) {
-        Place::Page(_) => {}
+        Place::Page(_) | Place::Other(_) => {}
         Place::NoPage(path) => no_page(&path, span, findings),
         Place::Ambiguous(paths) => {
             let message = format!(
-                "{} is the name of {} notes, so this stays as it is: {}; write the path of one of them",
+                "{} is the name of {} files, so this stays as it is: {}; write the path of one of them",
                 shown(end),
                 paths.len(),
                 paths.join(", ")
@@ -81,8 +81,6 @@ fn wiki(link: &Link, span: Range<usize>, around: Around<'_>, files: &Files<'_>, 
             let right = paths.first().map(|path| format!("[[{}]]", as_note(path)));
             findings.warn(DiagnosticCode::AmbiguousWikiLink, span, message, right);
         }
-        // A file that is no note, wherever it lies.
-        Place::Nothing if target::has_extension(end) && is_listed(end, files) => {}
         Place::Nothing => {
             let right = nearest(end, files).map(|near| format!("[[{}]]", as_note(near)));
             missing(link, end, span, right, findings);
@@ -109,15 +107,8 @@ fn missing(link: &Link, path: &str, span: Range<usize>, right: Option<String>, f
     let is_image = link.form == Form::Image || IMAGES.split(' ').any(|image| image == extension);
     let (code, what) =
         if is_image { (DiagnosticCode::MissingImage, "image") } else { (DiagnosticCode::BrokenLink, "file") };
-    findings.warn(code, span, format!("there is no {what} {} in the root", shown(path)), right);
-}
-
-/// Whether a listed file's path ends with this.
-fn is_listed(end: &str, files: &Files<'_>) -> bool {
-    let fits = |path: &String| {
-        path.to_lowercase().strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
-    };
-    files.listed.iter().any(fits)
+    let meant = right.as_ref().map(|right| format!("; did you mean {}?", shown(right))).unwrap_or_default();
+    findings.warn(code, span, format!("there is no {what} {} in the root{meant}", shown(path)), right);
 }
 
 /// The listed file whose name, and then whose path, is most like this one's.

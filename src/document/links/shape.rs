@@ -1,11 +1,11 @@
-//! What a text means to a reader of Markdown, apart from where its links lead: what a rewriting must not change.
+//! What a text means to a reader of Markdown, apart from where its links lead: what a rewriting must not change. An image counts
+//! as a link here: an embedded file of a wiki becomes the one or the other.
 
 use pulldown_cmark::{CowStr, Event, LinkType, Tag, TagEnd};
 
 use crate::document::heading::markdown;
 
-/// Whether two texts differ in nothing but the destinations of their links. A wiki link, embedded or not, is a link like any
-/// other.
+/// Whether two texts differ in nothing but the destinations of their links. A wiki link is a link like any other.
 pub(super) fn is_same(one: &str, other: &str) -> bool {
     one == other || Shape::of(one).eq(Shape::of(other))
 }
@@ -15,13 +15,11 @@ struct Shape<'a, I> {
     events: I,
     /// Read ahead, to see where a text ends.
     next: Option<Event<'a>>,
-    /// Of each image that is open: whether it is an embedded document.
-    embeds: Vec<bool>,
 }
 
 impl<'a> Shape<'a, ()> {
     fn of(text: &'a str) -> Shape<'a, impl Iterator<Item = Event<'a>>> {
-        Shape { events: markdown(text).map(|(event, _)| event), next: None, embeds: Vec::new() }
+        Shape { events: markdown(text).map(|(event, _)| event), next: None }
     }
 }
 
@@ -29,17 +27,10 @@ impl<'a, I: Iterator<Item = Event<'a>>> Shape<'a, I> {
     fn read(&mut self) -> Option<Event<'a>> {
         let event = self.events.next()?;
         Some(match event {
-            Event::Start(Tag::Link { link_type, title, id, .. }) => link(link_type, title, id),
-            Event::Start(Tag::Image { link_type, title, id, .. }) => {
-                let is_embed = matches!(link_type, LinkType::WikiLink { .. });
-                self.embeds.push(is_embed);
-                if is_embed {
-                    link(link_type, title, id)
-                } else {
-                    Event::Start(Tag::Image { link_type, dest_url: CowStr::Borrowed(""), title, id })
-                }
+            Event::Start(Tag::Link { link_type, title, id, .. } | Tag::Image { link_type, title, id, .. }) => {
+                link(link_type, title, id)
             }
-            Event::End(TagEnd::Image) if self.embeds.pop() == Some(true) => Event::End(TagEnd::Link),
+            Event::End(TagEnd::Image) => Event::End(TagEnd::Link),
             event => event,
         })
     }
@@ -79,8 +70,8 @@ mod tests {
         assert!(is_same("[[a_b]] ![[c|d]]", "[a\\_b](x) [d](y)"));
         for (one, other) in [
             ("[a](b)", "[a](b \"title\")"),
-            ("[a](b)", "![a](b)"),
-            ("![a](b)", "[a](b)"),
+            ("![[a]]", "!![a](b)"),
+            ("!![[a]]", "![a](b)"),
             ("[a](b)", "[c](b)"),
             ("[[a]]", "[*a*](b)"),
             ("[a](b)", "[a](b) more"),

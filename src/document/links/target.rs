@@ -128,16 +128,6 @@ pub(super) fn is_markdown(path: &str) -> bool {
     without_extension(path).len() < path.len()
 }
 
-/// Whether a name ends like a file that is no note: `.png`, but not the `.2` of `v1.2`.
-pub(super) fn has_extension(path: &str) -> bool {
-    last(path).rsplit_once('.').is_some_and(|(name, end)| {
-        !name.is_empty()
-            && (1..=5).contains(&end.len())
-            && end.bytes().all(|b| b.is_ascii_alphanumeric())
-            && end.bytes().any(|b| b.is_ascii_alphabetic())
-    })
-}
-
 fn without_extension(path: &str) -> &str {
     let end = |extension: &str| {
         let at = path.len().checked_sub(extension.len())?;
@@ -222,9 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn extensions_are_told_from_numbers() {
-        assert!(has_extension("a.png") && has_extension("x/a.mp4") && has_extension("a.tar.gz"));
-        assert!(!has_extension("v1.2") && !has_extension("a") && !has_extension("a. b") && !has_extension(".git"));
+    fn markdown_is_told_by_its_extension() {
         assert!(is_markdown("a.MD") && is_markdown("a.markdown") && !is_markdown(".md") && !is_markdown("a.mdx"));
     }
 }

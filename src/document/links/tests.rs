@@ -21,7 +21,12 @@ fn rules() -> LinkRules {
 fn map(files: &[(&str, &str)]) -> LinkMap {
     let mut map = LinkMap::default();
     for (path, page) in files {
-        map.put(&DocPath::new(path).unwrap(), PageId::parse(page).ok());
+        let holds = match PageId::parse(page) {
+            Ok(page) => Holds::Page(page),
+            Err(_) if path.ends_with("md") => Holds::NoPage,
+            Err(_) => Holds::Other,
+        };
+        map.put(&DocPath::new(path).unwrap(), holds).unwrap();
     }
     map
 }
@@ -36,6 +41,8 @@ fn handbook() -> LinkMap {
         ("x/twin.md", "X"),
         ("y/twin.md", "Y"),
         ("plain.md", ""),
+        ("img/Plan 1.png", ""),
+        ("decks/q2.pdf", ""),
     ])
 }
 
@@ -90,6 +97,12 @@ fn other_files_become_absolute() {
         ("[deck](/decks/q2.pdf#page=3)", "[deck](https://files/decks/q2.pdf#page=3)"),
         ("[![a](a.png)](pricing.md)", "[![a](https://files/sales/a.png)](https://kb/P)"),
         ("![a][i]\n\n[i]: a.png", "![a][i]\n\n[i]: https://files/sales/a.png"),
+        (
+            "![[plan 1.png]] ![[Plan 1.png|100]]",
+            "![plan 1.png](https://files/img/Plan%201.png) ![100](https://files/img/Plan%201.png)",
+        ),
+        ("[[decks/q2.pdf#page=3|the deck]]", "[the deck](https://files/decks/q2.pdf#page=3)"),
+        ("| a |\n|-|\n| ![[plan 1.png\\|80]] |", "| a |\n|-|\n| ![80](https://files/img/Plan%201.png) |"),
     ] {
         assert_eq!(sent(body), becomes, "{body}");
     }
@@ -107,7 +120,7 @@ fn wiki_links_to_documents_become_ordinary_links() {
         ("[[../top]] [[/team/hiring]]", "[../top](https://kb/T) [/team/hiring](https://kb/H)"),
         ("[[a_b]] [[sales/a b]]", "[[a_b]] [sales/a b](https://kb/AB)"),
         ("[[Hiring]][[top]]", "[Hiring](https://kb/H)[top](https://kb/T)"),
-        ("[[Hiring|]]", "[Hiring](https://kb/H)"),
+        ("[[Hiring|]] [[top]]", "[[Hiring|]] [top](https://kb/T)"),
     ] {
         assert_eq!(sent(body), becomes, "{body}");
     }
@@ -140,7 +153,8 @@ fn with_both_settings_off_nothing_is_another() {
     assert_eq!(followed(body, &pages).body, "[x](https://kb/P) ![a](a.png) [Hiring](https://kb/H)");
     let assets = followed(body, &LinkRules { page_url: None, ..rules() });
     assert_eq!(assets.body, "[x](pricing.md) ![a](https://files/sales/a.png) [[Hiring]]");
-    assert!(assets.targets.is_empty(), "what does not depend on other documents is not remembered");
+    let assets = followed("[x](pricing.md) ![a](a.png)", &LinkRules { page_url: None, ..rules() });
+    assert!(assets.targets.is_empty(), "what depends on no other file is not remembered");
 }
 
 #[test]
@@ -152,11 +166,15 @@ fn a_page_url_with_a_query_takes_another() {
 #[test]
 fn what_was_pointed_to_is_remembered() {
     let targets = followed("[x](pricing.md) [y](missing.md) [[Hiring]] [z](https://x/y.md)", &rules()).targets;
-    let told: Vec<String> = targets
-        .iter()
-        .map(|(target, page)| format!("{target:?} {}", page.as_ref().map_or("-", PageId::as_str)))
-        .collect();
-    assert_eq!(told, ["Path(\"sales/missing.md\") -", "Path(\"sales/pricing.md\") P", "Name(\"hiring\") H"]);
+    let told: Vec<String> = targets.iter().map(|(target, answer)| format!("{target:?} {answer:?}")).collect();
+    assert_eq!(
+        told,
+        [
+            "Path(\"sales/missing.md\") None",
+            "Path(\"sales/pricing.md\") Some(Page(PageId(\"P\")))",
+            "Name(\"hiring\") Some(Page(PageId(\"H\")))"
+        ]
+    );
     let json = serde_json::to_string(&targets).unwrap();
     assert_eq!(serde_json::from_str::<Targets>(&json).unwrap(), targets);
     assert_eq!(targets.names().into_iter().collect::<Vec<_>>(), ["hiring", "missing", "pricing"]);
@@ -223,7 +241,7 @@ fn only_destinations_differ(body: &str) -> usize {
             Target::Note(note) | Target::Name(note) => format!("{note}.md"),
         };
         if let Some(file) = DocPath::new(&file) {
-            map.put(&file, PageId::parse("PAGE").ok());
+            map.put(&file, Holds::Page(PageId::parse("PAGE").unwrap()));
         }
     }
     let whole = follow(body.to_owned(), &rules(), Around { path: &path, map: &map }).body;

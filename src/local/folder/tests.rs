@@ -50,8 +50,12 @@ impl Bench {
     }
 
     fn restart(&mut self, cache: Vec<(DocPath, CacheEntry)>, known: &[(&str, &str)]) {
+        self.restart_with(Policy::default().rules, cache, known);
+    }
+
+    fn restart_with(&mut self, rules: Rules, cache: Vec<(DocPath, CacheEntry)>, known: &[(&str, &str)]) {
         let known = known.iter().map(|(page, at)| Known { page: id(page), path: path(at), presence: Presence::There });
-        self.folder = Folder::new(self.at(""), patterns(), Policy::default().rules, cache, known.collect());
+        self.folder = Folder::new(self.at(""), patterns(), rules, cache, known.collect());
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -541,4 +545,76 @@ proptest! {
             prop_assert_eq!(same(&bench.folder.told), same(&fresh.told));
         }
     }
+}
+
+/// Rules by which links lead to pages.
+fn linked() -> Rules {
+    let page_url = crate::policy::PageUrl::parse("https://kb/{page_id}").ok();
+    Rules { links: crate::policy::LinkRules { page_url, asset_url: None }, ..Policy::default().rules }
+}
+
+fn bodies(round: &Round) -> BTreeMap<String, String> {
+    let body = |settled: &Settled| match settled {
+        Settled::Page { id, found: Found::Document(document), .. } => {
+            Some((id.to_string(), document.body.exact.to_hex()))
+        }
+        _ => None,
+    };
+    round.settled.iter().filter_map(body).collect()
+}
+
+fn renders(page: &str, body: &str) -> (String, String) {
+    (page.to_owned(), crate::page::BodyPrint::of(body).exact.to_hex())
+}
+
+#[test]
+fn those_that_point_to_a_document_follow_it_and_nobody_else_is_read_again() {
+    let mut bench = Bench::new(&[]);
+    bench.restart_with(linked(), vec![], &[]);
+    bench.write("a.md", &text("A", "[b](b.md) [[b]]"));
+    bench.write("b.md", &text("B", "[a](a.md)"));
+    bench.write("c.md", &text("C", "[a](a.md)"));
+    let first = bench.folder.scan(later(), Quiet::AtOnce);
+    let both = "[b](https://kb/B) [b](https://kb/B)\n";
+    assert_eq!(
+        bodies(&first),
+        [renders("A", both), renders("B", "[a](https://kb/A)\n"), renders("C", "[a](https://kb/A)\n")].into(),
+        "all links lead to pages at once, whichever file was read first"
+    );
+    // It moves: the other end of its own link, too, is seen from elsewhere.
+    fs::create_dir(bench.at("sub")).unwrap();
+    fs::rename(bench.at("b.md"), bench.at("sub/b.md")).unwrap();
+    let moved: BTreeSet<PathBuf> = ["b.md", "sub/b.md"].map(PathBuf::from).into();
+    let round = bench.folder.look(&moved, later(), Quiet::AtOnce);
+    assert_eq!(
+        bodies(&round),
+        [renders("A", "[b](b.md) [b](https://kb/B)\n"), renders("B", "[a](a.md)\n")].into(),
+        "the path leads nowhere, the name finds it"
+    );
+    let read: Vec<String> = round.cache_put.iter().map(|(path, _)| path.to_text()).collect();
+    assert_eq!(read, ["a.md", "sub/b.md"]);
+    // Another process believes what is remembered, but not of what it points to.
+    let cache: Vec<(DocPath, CacheEntry)> = first.cache_put.into_iter().chain(round.cache_put).collect();
+    bench.restart_with(linked(), cache, &[("A", "a.md"), ("B", "sub/b.md"), ("C", "c.md")]);
+    fs::rename(bench.at("sub/b.md"), bench.at("b.md")).unwrap();
+    let round = bench.folder.scan(later(), Quiet::AtOnce);
+    assert_eq!(bodies(&round).get("A"), Some(&renders("A", both).1));
+}
+
+#[test]
+fn links_do_not_come_and_go_while_a_document_is_being_mended() {
+    let mut bench = Bench::new(&[]);
+    bench.restart_with(linked(), vec![], &[]);
+    bench.write("a.md", &text("A", "[b](b.md)"));
+    bench.write("b.md", &text("B", "text"));
+    bench.folder.scan(later(), Quiet::AtOnce);
+    for broken in ["", "---\npage_id: [\n---\nx\n", "---\npage_id: B\nstatus: nonsense\n---\nx\n", "no front matter\n"]
+    {
+        bench.write("b.md", broken);
+        let round = bench.folder.look(&[PathBuf::from("b.md")].into(), later(), Quiet::AtOnce);
+        assert!(!bodies(&round).contains_key("A"), "{broken:?}");
+    }
+    fs::remove_file(bench.at("b.md")).unwrap();
+    let round = bench.folder.look(&[PathBuf::from("b.md")].into(), later(), Quiet::AtOnce);
+    assert_eq!(bodies(&round), [renders("A", "[b](b.md)\n")].into(), "it is gone");
 }

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::document::links::{Around, LinkMap};
+use crate::document::links::{Around, Holds, LinkMap};
 use crate::document::{self, MAX_BYTES, Reading};
 use crate::engine::settled::{History, Settled};
 use crate::local::git::ask::{self, AskError};
@@ -100,14 +100,14 @@ pub fn read(
     let is_changed = |path: &&PathBuf| is_document(path) && changed.contains(*path);
     let then = blobs(&at_commit, is_changed);
     let since: Vec<(PathBuf, String)> = recent(&log).into_iter().filter(|(path, _)| is_document(path)).collect();
-    let links = match &rules.links.page_url {
-        Some(_) => {
-            let documents = blobs(&at_commit, |path| is_document(path));
-            let changed: Vec<&PathBuf> = changed.iter().filter(|path| is_document(path)).collect();
-            Pointing::read(root, rules, documents, (&log, &since), &changed)?
-                .ok_or_else(|| SinceError::Partial(revision.to_owned()))?
-        }
-        None => Pointing::default(),
+    let links = if rules.links.are_off() {
+        Pointing::default()
+    } else {
+        let documents = blobs(&at_commit, |path| is_document(path));
+        let others = at_commit.keys().filter(|path| !is_document(path)).cloned().collect();
+        let gone = gone(&log);
+        let past = Past { documents, others, since: since.clone(), gone };
+        Pointing::read(root, rules, past, &changed)?.ok_or_else(|| SinceError::Partial(revision.to_owned()))?
     };
     let then = [then, blobs(&at_commit, |path| !changed.contains(*path) && links.followers.contains(*path))].concat();
     let mut said: BTreeMap<PageId, (PathBuf, Authored)> = BTreeMap::new();
@@ -280,6 +280,22 @@ fn blobs(tree: &BTreeMap<PathBuf, Object>, wanted: impl Fn(&&PathBuf) -> bool) -
     wanted.filter_map(|(path, object)| Some((path.clone(), object.blob()?))).collect()
 }
 
+/// What links of documents rest on: paths, most with their objects.
+struct Past {
+    /// Documents at the revision, and all else.
+    documents: Vec<(PathBuf, String)>,
+    others: Vec<PathBuf>,
+    /// What documents were since, the oldest first, and which went.
+    since: Vec<(PathBuf, String)>,
+    gone: Vec<PathBuf>,
+}
+
+/// Paths that the last commit about them took away; `log` has the newest first.
+fn gone(log: &[(PathBuf, String)]) -> Vec<PathBuf> {
+    let mut told = BTreeSet::new();
+    log.iter().filter(|(path, id)| told.insert(path) && !is_there(id)).map(|(path, _)| path.clone()).collect()
+}
+
 /// Where links led, and whose lead elsewhere since.
 #[derive(Debug, Default)]
 struct Pointing {
@@ -294,37 +310,34 @@ struct Pointing {
 impl Pointing {
     /// Reads every document of the revision once, as any of them may point to one that was `changed`; `None` where one is not
     /// in this clone.
-    fn read(
-        root: &Path,
-        rules: &Rules,
-        documents: Vec<(PathBuf, String)>,
-        (log, since): (&[(PathBuf, String)], &[(PathBuf, String)]),
-        changed: &[&PathBuf],
-    ) -> Result<Option<Self>, SinceError> {
+    fn read(root: &Path, rules: &Rules, past: Past, changed: &BTreeSet<PathBuf>) -> Result<Option<Self>, SinceError> {
         let nothing = Arc::new(LinkMap::default());
         let (mut then, mut users) = (LinkMap::default(), Vec::new());
-        for (path, blob) in objects(root, documents, rules, &nothing)? {
+        for (path, blob) in objects(root, past.documents, rules, &nothing)? {
             let Some(at) = DocPath::new(&path) else { continue };
             match blob {
                 Blob::Document(Told { page, names, .. }) => {
-                    let _ = then.put(&at, Some(page));
+                    let _ = then.put(&at, Holds::Page(page));
                     users.push((path, names));
                 }
-                Blob::Other => drop(then.put(&at, None)),
+                Blob::Other => drop(then.put(&at, Holds::NoPage)),
                 Blob::Missing => return Ok(None),
             }
         }
-        let mut now = then.clone();
-        for (path, blob) in objects(root, since.to_vec(), rules, &nothing)? {
-            let page = if let Blob::Document(Told { page, .. }) = blob { Some(page) } else { None };
-            let _ = DocPath::new(path).and_then(|at| now.put(&at, page));
+        for path in past.others {
+            let _ = DocPath::new(path).and_then(|at| then.put(&at, Holds::Other));
         }
-        let mut told = BTreeSet::new();
-        for (path, _) in log.iter().filter(|(path, id)| told.insert(path) && !is_there(id)) {
+        let mut now = then.clone();
+        for (path, blob) in objects(root, past.since, rules, &nothing)? {
+            let holds = if let Blob::Document(Told { page, .. }) = blob { Holds::Page(page) } else { Holds::NoPage };
+            let _ = DocPath::new(path).and_then(|at| now.put(&at, holds));
+        }
+        for path in past.gone {
             let _ = DocPath::new(path).and_then(|at| now.remove(&at));
         }
         let mut names = LinkMap::default();
-        let names: BTreeSet<String> = changed.iter().filter_map(|path| names.put(&DocPath::new(path)?, None)).collect();
+        let names: BTreeSet<String> =
+            changed.iter().filter_map(|path| names.put(&DocPath::new(path)?, Holds::NoPage)).collect();
         let follows = |used: &BTreeSet<String>| !used.is_disjoint(&names);
         let followers = users.into_iter().filter(|(_, used)| follows(used)).map(|(path, _)| path).collect();
         Ok(Some(Self { then: Arc::new(then), now: Arc::new(now), followers }))
