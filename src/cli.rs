@@ -11,6 +11,12 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Flag, Overrides, duration};
 use crate::output::Shown;
 
+mod pull;
+mod reads;
+
+pub use pull::Pull;
+pub use reads::{Diff, Link, Log, Pages, Reads};
+
 /// How a command ends (contract.md, Commands).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -106,6 +112,8 @@ pub enum Command {
     Sync(Sync),
     /// Settle what waits for a person: let the document win, or the hub's text, or put both into the file
     Resolve(Resolve),
+    /// Write pages of the hub into files, already met: new ones, and documents without a change of their own
+    Pull(Pull),
     /// Drop what is remembered of a page; a document that still names it is met again
     Forget(Forget),
     /// Say what needs a person, what is waiting and until when, and how much may still be sent
@@ -114,6 +122,9 @@ pub enum Command {
     Pause(Pause),
     /// Go on after a pause
     Resume,
+    /// What only looks and tells.
+    #[command(flatten)]
+    Reads(Reads),
     /// Look for mistakes in the documents, without key, network or configuration
     Check(Check),
     /// Write a commented hubsync.yaml and test the API key; writes nothing to the hub
@@ -480,7 +491,7 @@ mod tests {
 
     #[test]
     fn commands_of_the_contract_that_are_not_there_yet_are_unknown_with_code_2() {
-        for name in ["pull", "diff", "completions"] {
+        for name in ["schema", "completions"] {
             let error = typed(&format!("hubsync {name}")).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (ErrorKind::InvalidSubcommand, 2), "{name}");
         }

@@ -65,6 +65,7 @@ fn typed(error: &clap::Error) -> ExitCode {
     u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8).into()
 }
 
+// One total match: each command with what it needs.
 async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
     let env = config::environment_of_process();
     let here = config::current_folder(&env)?;
@@ -108,10 +109,21 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
             }
             Err(exit) => exit,
         },
+        Command::Reads(command) => match loaded().inspect(|_| log(LogFormat::Pretty, Level::WARN)) {
+            Ok(loaded) => commands::read(command, &loaded.config, &here, console, progress).await,
+            Err(exit) => exit,
+        },
         Command::Resolve(args) => match loaded() {
             Ok(loaded) => {
                 log(LogFormat::Pretty, Level::WARN);
                 commands::resolve::run(args, &loaded.config, &here, console, progress).await
+            }
+            Err(exit) => exit,
+        },
+        Command::Pull(args) => match loaded() {
+            Ok(loaded) => {
+                log(LogFormat::Pretty, Level::WARN);
+                commands::pull::run(args, &loaded.config, &here, console, progress).await
             }
             Err(exit) => exit,
         },

@@ -271,6 +271,15 @@ impl ListKind {
     /// All three.
     pub const ALL: [Self; 3] = [Self::Folders, Self::Skills, Self::Sources];
 
+    /// The key by which documents name it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Folders => "folders",
+            Self::Skills => "skills",
+            Self::Sources => "sources",
+        }
+    }
+
     /// The API's name of the list in a write.
     pub fn api_field(self) -> &'static str {
         match self {
@@ -372,6 +381,18 @@ pub struct Named {
     pub skills: Option<Vec<String>>,
     /// Titles, URLs or ids.
     pub sources: Option<Vec<String>>,
+}
+
+impl Named {
+    /// Only one of the lists.
+    #[must_use]
+    pub fn only(&self, kind: ListKind) -> Self {
+        match kind {
+            ListKind::Folders => Self { folders: self.folders.clone(), ..Self::default() },
+            ListKind::Skills => Self { skills: self.skills.clone(), ..Self::default() },
+            ListKind::Sources => Self { sources: self.sources.clone(), ..Self::default() },
+        }
+    }
 }
 
 /// A document reduced to what decisions need: no body, so that ten thousand of them fit into little memory.

@@ -12,13 +12,18 @@
 pub mod check;
 pub mod config;
 pub mod demo;
+pub mod diff;
 pub mod doctor;
 pub mod forget;
 pub mod init;
+pub mod link;
+pub mod log;
 pub mod offline;
 pub mod opening;
 pub mod ordering;
+pub mod pages;
 pub mod pause;
+pub mod pull;
 pub mod reader;
 pub mod report;
 pub mod resolve;
@@ -28,3 +33,29 @@ pub mod service;
 pub mod since;
 pub mod status;
 pub mod sync;
+
+use std::io;
+use std::path::Path;
+
+use crate::cli::{Exit, Reads};
+use crate::config::Config;
+use crate::output::{Console, ProgressMode};
+
+/// Carries out a command that only looks and tells.
+///
+/// # Errors
+/// Where stdout can't be written to.
+pub async fn read(
+    command: &Reads,
+    config: &Config,
+    here: &Path,
+    console: &Console,
+    progress: ProgressMode,
+) -> io::Result<Exit> {
+    match command {
+        Reads::Diff(args) => diff::run(args, config, here, console, progress).await,
+        Reads::Pages(args) => pages::run(args, config, console, progress).await,
+        Reads::Log(args) => log::run(args, config, here, console),
+        Reads::Link(args) => link::run(args, config, here, console, progress).await,
+    }
+}

@@ -1,14 +1,21 @@
 //! How everything stands, asked of nobody: the state and the folder are read, with and without a daemon beside, and the same
-//! engine that a run steps is asked what it would do now. Sends and writes nothing. For `status`, `resolve` and `forget`.
+//! engine that a run steps is asked what it would do now. Sends and writes nothing. For `status`, `resolve`, `forget`,
+//! `diff`, `pages` and `link`.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commands::opening;
 use crate::config::Config;
 use crate::daemon::clock::Clock;
 use crate::daemon::driver::cache_entries;
 use crate::engine::change::HubHealth;
+use crate::engine::settled::{Found, RootHealth, Settled};
 use crate::engine::{Engine, Input, Memory, Mode, Setting};
 use crate::local::Quiet;
-use crate::page::Now;
+use crate::local::folder::Folder;
+use crate::page::{Now, PageId};
+use crate::reconcile::names::Names;
+use crate::reconcile::page_record::PageRecord;
 use crate::state::lock::Lock;
 use crate::state::store::Daemon;
 use crate::state::usage::HubKey;
@@ -28,6 +35,16 @@ pub struct Offline {
     pub budget_of: Option<HubKey>,
     /// What should be heard of the git checkout.
     pub remarks: Vec<String>,
+    /// The folder, scanned.
+    pub folder: Folder,
+    /// Whether it is the folder that it was.
+    pub health: RootHealth,
+    /// Pages whose file is gone.
+    pub gone: BTreeSet<PageId>,
+    /// What the state remembers of each page.
+    pub records: BTreeMap<PageId, PageRecord>,
+    /// The tables of names.
+    pub names: Names,
 }
 
 /// Reads and asks.
@@ -39,14 +56,23 @@ pub fn look(config: &Config) -> Result<Offline, String> {
     let now = Clock::start().now();
     let holder = Lock::probe(&config.state).map_err(|error| error.to_string())?;
     let daemon = loaded.daemon.clone().filter(|_| holder.is_some());
-    let round = opening::folder(config, cache_entries(files), &loaded.pages)?.scan(now.wall, Quiet::AtOnce);
+    let mut folder = opening::folder(config, cache_entries(files), &loaded.pages)?;
+    let round = folder.scan(now.wall, Quiet::AtOnce);
+    let gone = round.settled.iter().filter_map(|settled| match settled {
+        Settled::Page { id, found: Found::Gone { .. }, .. } => Some(id.clone()),
+        _ => None,
+    });
+    let gone = gone.collect();
+    let records = loaded.pages.iter().map(|(id, _, record)| (id.clone(), record.clone())).collect();
+    let names = loaded.names.clone();
     let (hub, budget_of) = (loaded.hub.clone(), loaded.budget_of.map(HubKey));
     let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
     let setting = Setting { mode: Mode::Offline, scope: Vec::new(), hold_ms: 0, jitter: 0.0 };
     let mut engine = Engine::new(config.policy(), setting, memory);
     engine.handle(now, Input::Paused(loaded.pause));
-    engine.handle(now, Input::Health(round.health));
+    engine.handle(now, Input::Health(round.health.clone()));
     engine.handle(now, Input::Settled(round.settled));
     engine.conclude(now);
-    Ok(Offline { engine, now, hub, daemon, budget_of, remarks: round.remarks })
+    let (health, remarks) = (round.health, round.remarks);
+    Ok(Offline { engine, now, hub, daemon, budget_of, remarks, folder, health, gone, records, names })
 }

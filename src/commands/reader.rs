@@ -19,6 +19,7 @@ use crate::engine::ShutWhy;
 use crate::engine::change::HubHealth;
 use crate::engine::outcome::{Outcome, outcome};
 use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
+use crate::hub::history::Edition;
 use crate::local::links::SharedMap;
 use crate::output::{Console, Progress, ProgressMode, Shown, Tally, Waiting};
 use crate::pace::backoff::Backoff;
@@ -51,6 +52,8 @@ pub struct Reader {
     done: u64,
     total: u64,
     requests: u32,
+    /// When the last answer was asked for, and the hub's clock at it.
+    asked: (Mono, Option<Wall>),
 }
 
 /// What the hub says of one page.
@@ -151,7 +154,19 @@ impl Reader {
             Signals::listen().map_err(|error| format!("the system does not tell us of signals: {error}; try again"))?;
         let deadline = clock.now().mono.plus(duration::millis(max_wait));
         let progress = Progress::new(progress, console.stderr_paint());
-        Ok(Self { clock, sender, ledger, store, signals, deadline, progress, done: 0, total: 0, requests: 0 })
+        Ok(Self {
+            clock,
+            sender,
+            ledger,
+            store,
+            signals,
+            deadline,
+            progress,
+            done: 0,
+            total: 0,
+            requests: 0,
+            asked: (Mono(0), None),
+        })
     }
 
     /// Says how many pages will be read, for the bar.
@@ -184,6 +199,16 @@ impl Reader {
         }
     }
 
+    /// Waits until we are told to stop.
+    pub async fn stop(&mut self) -> Unread {
+        Unread::Stopped(self.signals.stop().await)
+    }
+
+    /// How long ago the last answer was asked for, in milliseconds, and the hub's clock at it.
+    pub fn last_asked(&self) -> (u64, Option<Wall>) {
+        (self.clock.now().mono.since(self.asked.0), self.asked.1)
+    }
+
     /// One page with its draft: 1 request.
     ///
     /// # Errors
@@ -198,6 +223,36 @@ impl Reader {
         self.done += 1;
         self.shows(Waiting::Nothing);
         Ok(look)
+    }
+
+    /// Who published the versions of a page, newest first: 1 request. It only tells people more; where it can't be had, nothing
+    /// is told.
+    ///
+    /// # Errors
+    /// Only where we were told to stop.
+    pub async fn history(&mut self, id: &PageId) -> Result<Vec<Edition>, Unread> {
+        let slot = match self.slot().await {
+            Ok(slot) => slot,
+            Err(Unread::Stopped(stop)) => return Err(Unread::Stopped(stop)),
+            Err(_) => return Ok(Vec::new()),
+        };
+        self.requests += 1;
+        let Means { client, key, .. } = self.sender.means();
+        let said = tokio::select! {
+            said = client.history(key.expose(), id) => said,
+            stop = self.signals.stop() => return Err(Unread::Stopped(stop)),
+        };
+        let ended = self.now();
+        match said {
+            Ok(editions) => {
+                self.settle(slot, None, ended);
+                Ok(editions)
+            }
+            Err(body) => {
+                self.settle(slot, Some(&body), ended);
+                Ok(Vec::new())
+            }
+        }
     }
 
     /// Sends a request until it is answered, and answers what that was. [`Outcome::Retry`] is only answered for one page.
@@ -232,8 +287,9 @@ impl Reader {
             // The slot counts as a request without an answer, which it is.
             stop = self.signals.stop() => return Err(Unread::Stopped(stop)),
         };
+        self.asked = (answer.sent.mono, answer.date);
         let outcome = outcome(request, &answer);
-        self.settle(slot, &answer);
+        self.settle(slot, Some(&answer.body), answer.ended.wall);
         let backoff = |code, message| Tried::After(Backoff::HUB.delay(tries, fastrand::f64()), Fault { code, message });
         Ok(match outcome {
             Outcome::Done | Outcome::Absent | Outcome::Rejected { .. } => Tried::Answered(answer, outcome),
@@ -303,12 +359,12 @@ impl Reader {
     }
 
     /// Gives a slot back.
-    fn settle(&mut self, slot: Slot, answer: &Answer) {
+    fn settle(&mut self, slot: Slot, said: Option<&AnswerBody>, ended: Wall) {
         let now = self.now();
-        let result = match answer.body {
-            AnswerBody::Unsent { .. } | AnswerBody::Stale => self.ledger.never_sent(slot, now),
-            AnswerBody::RateLimited { retry_after: Some(ms) } => {
-                let until = answer.ended.wall.plus(i64::try_from(ms).unwrap_or(i64::MAX));
+        let result = match said {
+            Some(AnswerBody::Unsent { .. } | AnswerBody::Stale) => self.ledger.never_sent(slot, now),
+            Some(AnswerBody::RateLimited { retry_after: Some(ms) }) => {
+                let until = ended.plus(i64::try_from(*ms).unwrap_or(i64::MAX));
                 self.ledger
                     .answered(slot, now)
                     .and_then(|()| self.ledger.pause(now, until, "the hub answered 429: its limits are used up"))

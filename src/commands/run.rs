@@ -84,7 +84,7 @@ impl Telling for Log {
     fn done(&mut self, entry: &LogEntry) {
         let (page_id, path, rule) = (entry.page.as_str(), Shown::new(&entry.path), entry.rule.as_str());
         match &entry.event {
-            LogEvent::Published { fields, version } => {
+            LogEvent::Published { fields, version, .. } => {
                 let fields = fields.join(",");
                 tracing::info!(page_id, %path, fields, version, rule, "published");
             }

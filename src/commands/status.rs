@@ -27,7 +27,7 @@ pub fn run(args: &cli::Status, config: &Config, loudness: Loudness, console: &Co
         console.error(Shown::new(why));
         Ok(Exit::Usage)
     };
-    let Offline { engine, now, hub, daemon, budget_of, remarks } = match offline::look(config) {
+    let Offline { engine, now, hub, daemon, budget_of, remarks, .. } = match offline::look(config) {
         Ok(found) => found,
         Err(why) => return refuse(&why),
     };

@@ -323,7 +323,7 @@ impl Watcher for Told<'_> {
 fn line(entry: &LogEntry) -> Option<Lines> {
     let path = Shown::new(&entry.path);
     match &entry.event {
-        LogEvent::Published { fields, version } => {
+        LogEvent::Published { fields, version, .. } => {
             let version = version.map(|version| format!(", version {version}")).unwrap_or_default();
             Some(Lines::of(format_args!("published {path} ({}{version})", fields.join(", "))))
         }

@@ -23,7 +23,8 @@ use tokio::time::timeout;
 
 use crate::engine::change::{FileChange, LogEntry};
 use crate::page::{Digest, PageId, Wall};
-use crate::reconcile::page_record::Resolution;
+use crate::reconcile::names::Names;
+use crate::reconcile::page_record::{Resolution, Seen};
 
 /// What both sides must agree on; raised when an order or an answer means something else than before.
 pub const PROTOCOL: u32 = 2;
@@ -33,7 +34,7 @@ const LONGEST_PATH: usize = 103;
 /// The longest name of a socket; a longer one is replaced by a digest.
 const LONGEST_NAME: usize = 40;
 /// The longest order, in bytes: some thousand paths.
-const LONGEST_ORDER: usize = 1 << 18;
+pub const LONGEST_ORDER: usize = 1 << 18;
 /// How long an order may take to come in.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long one line of an answer may take to be read at the other end.
@@ -73,6 +74,8 @@ pub enum Order {
     },
     /// Forget what is remembered of a page.
     Forget(PageId),
+    /// A page was looked at and its document written (`hubsync pull`).
+    Met(Box<MetOrder>),
 }
 
 /// `hubsync sync` beside a daemon.
@@ -96,6 +99,25 @@ pub struct SyncOrder {
     pub decided: Vec<(PageId, Resolution)>,
     /// `--strict`.
     pub strict: bool,
+}
+
+/// What `hubsync pull` saw of a page beside a daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetOrder {
+    /// The root that the path is seen from, percent-encoded: the daemon may keep another.
+    pub root: String,
+    /// The page.
+    pub page: PageId,
+    /// Its document, percent-encoded.
+    pub path: String,
+    /// Its marks.
+    pub seen: Seen,
+    /// How long ago it was asked for, in milliseconds.
+    pub age: u64,
+    /// The hub's clock at the answer.
+    pub date: Option<Wall>,
+    /// Tables of names that were read for it.
+    pub names: Option<Box<Names>>,
 }
 
 /// Who wins at a first meeting.
@@ -127,6 +149,8 @@ pub enum Reply {
     Write(WriteOrder),
     /// That was taken in. The last.
     Taken,
+    /// What was met was taken in, and is kept; and what keeps the page from being in step, if something does. The last.
+    Met(Option<String>),
     /// How far it is.
     Progress(Progress),
     /// `sync` is done. The last.

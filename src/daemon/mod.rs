@@ -18,6 +18,7 @@ pub mod event_loop;
 pub mod herald;
 pub mod keeper;
 pub mod logging;
+pub mod meetings;
 pub mod one_shot;
 pub mod orders;
 pub mod problems;

@@ -15,6 +15,7 @@ use crate::daemon::control::{
 };
 use crate::daemon::driver::{Driver, ToWrite};
 use crate::daemon::event_loop::Tree;
+use crate::daemon::meetings::Meetings;
 use crate::daemon::one_shot::gives_up;
 use crate::engine::change::{HubState, LogEntry, PersonPause};
 use crate::engine::settled::RootHealth;
@@ -47,6 +48,7 @@ pub struct Orders {
     /// Documents that commands are writing.
     writes: BTreeMap<u64, (OrderId, DocPath)>,
     forgets: Vec<(PageId, Replies)>,
+    meetings: Meetings,
     pauses: Vec<Pausing>,
     pause: Option<PersonPause>,
     next: u64,
@@ -96,6 +98,7 @@ impl Orders {
             syncs: BTreeMap::new(),
             writes: BTreeMap::new(),
             forgets: Vec::new(),
+            meetings: Meetings::default(),
             pauses: Vec::new(),
             pause,
             next: 0,
@@ -111,13 +114,7 @@ impl Orders {
     pub fn take(&mut self, asked: Asked, driver: &mut Driver, tree: &mut Tree, root: &Path) {
         let Asked { order, replies } = asked;
         match order {
-            Order::Sync(order) if order.root != encoded(root) => {
-                let why = format!(
-                    "the daemon of this state keeps {}: name its root so, or give this one a state of its own",
-                    root.display()
-                );
-                replies.end(Reply::Refused { why, exit: 2 });
-            }
+            Order::Sync(order) if order.root != encoded(root) => replies.end(another_root(root)),
             Order::Sync(order) => self.sync(order, replies, driver, tree),
             Order::Pause(until) => {
                 let pause = PersonPause { since: driver.now().wall, until };
@@ -129,6 +126,8 @@ impl Orders {
                 replies.end(Reply::Taken);
             }
             Order::Forget(page) => self.forget(page, replies, driver, tree),
+            Order::Met(order) if order.root != encoded(root) => replies.end(another_root(root)),
+            Order::Met(order) => self.meetings.take(*order, replies, driver, tree),
         }
     }
 
@@ -240,6 +239,7 @@ impl Orders {
 
     /// The folder has answered: after this round was handed to the engine.
     pub fn round(&mut self, round: &Answered, driver: &mut Driver, tree: &mut Tree) {
+        self.meetings.round(round.questions);
         for sync in self.syncs.values_mut() {
             let Phase::Asked(question) = sync.phase else { continue };
             if round.questions < question {
@@ -267,6 +267,7 @@ impl Orders {
     pub fn attend(&mut self, driver: &mut Driver, tree: &mut Tree, config: &Config, report: Reporting) {
         self.attend_pauses(driver);
         self.attend_forgets(driver);
+        self.meetings.attend(driver);
         self.hand_out(driver);
         let now = driver.now();
         let ids: Vec<OrderId> = self.syncs.keys().copied().collect();
@@ -321,7 +322,7 @@ impl Orders {
     /// When to attend to them again although nothing happens.
     pub fn wakeup(&self) -> Option<Instant> {
         let soon = |after| Instant::now() + after;
-        if !self.pauses.is_empty() || !self.forgets.is_empty() {
+        if !self.pauses.is_empty() || !self.forgets.is_empty() || self.meetings.wait() {
             return Some(soon(Duration::from_millis(20)));
         }
         (!self.syncs.is_empty()).then(|| soon(TELL))
@@ -416,6 +417,14 @@ impl Sync {
         let reported = report(config, summary, driver.hub_key(), now, &self.order);
         self.replies.end(Reply::Done(reported));
     }
+}
+
+fn another_root(root: &Path) -> Reply {
+    let why = format!(
+        "the daemon of this state keeps {}: name its root so, or give this one a state of its own",
+        root.display()
+    );
+    Reply::Refused { why, exit: 2 }
 }
 
 /// A path as an order writes it: percent-encoded, so that any bytes travel in JSON.

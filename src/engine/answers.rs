@@ -30,9 +30,6 @@ pub const MOSTLY_ABSENT: usize = 5;
 /// milliseconds.
 const STALE_MS: u64 = 1_000;
 
-/// Where stamps have no fraction of a second, one that is younger than this may come again, in microseconds.
-const RACY_US: i64 = 2_000_000;
-
 impl Engine {
     /// A request ended.
     pub(super) fn answered(&mut self, now: Now, slot: Id, answer: Answer) {
@@ -251,34 +248,10 @@ impl Engine {
 
     /// A GET shows the page.
     fn saw(&mut self, now: Now, id: &PageId, page: Page, sent: Mono, date: Option<Wall>) {
-        self.looked.insert(id.clone());
-        self.missing.remove(id);
-        let Some(entry) = self.entries.get_mut(id) else { return };
-        let mut seen = Seen::of(&page);
-        learn_echo(entry, &seen);
-        // Its second may not be over yet: another edit in it would have the same mark.
-        let settled =
-            date.is_some_and(|date| date.0.saturating_mul(1_000) >= page.updated_at.0.saturating_add(RACY_US));
-        seen.racy = page.updated_at.is_whole_second() && !settled;
-        let newer = entry
-            .record
-            .moved
-            .as_ref()
-            .is_some_and(|row| (row.updated_at, row.version) > (page.updated_at, page.version))
-            && !planted(Planted::OlderReplacesNewer);
-        entry.record.seen = Some(seen);
-        entry.record.absent = None;
-        entry.sight.saw(sent);
-        if newer {
-            // The list was newer than this answer: look again, but not at once, should the hub lag behind itself.
-            self.trouble(now, id, Code::ServerError, "the hub's list is ahead of its pages".to_owned());
-        } else {
-            entry.record.moved = None;
-        }
+        self.looked_at(now, id, Seen::of(&page), sent, date);
         if let Some(entry) = self.entries.get_mut(id) {
             entry.page = Some(Box::new(page));
         }
-        self.unsaved.page(now.mono, id);
     }
 
     /// The hub has no such page.
@@ -339,6 +312,7 @@ impl Engine {
         let Some(intent) = entry.intent.take() else { return };
         let IntentKind::Patch(patch) = &intent.kind else { return };
         let before = entry.record.seen.as_ref().map(|seen| seen.version);
+        let there = entry.record.seen.as_ref().map(|seen| seen.lists.clone()).unwrap_or_default();
         let seen = after_write(entry, patch, page);
         let published = patch.text.as_ref().is_some_and(|text| text.status == Status::Published);
         let echo = if published { seen.live.as_ref() } else { None };
@@ -361,8 +335,7 @@ impl Engine {
         if patch.text.is_some() {
             note_publish(entry, now);
         }
-        let fields = patch.api_fields().into_iter().map(str::to_owned).collect();
-        let mut events = vec![LogEvent::Published { fields, version: page.version }];
+        let mut events = vec![LogEvent::published(patch, page.version, &there)];
         if let (true, Some(before), Some(version)) = (published, before, page.version)
             && version > before.unwrap_or(0) + 1
         {
@@ -404,7 +377,7 @@ impl Engine {
     }
 
     /// A passing fault: the page backs off.
-    fn trouble(&mut self, now: Now, id: &PageId, code: Code, message: String) {
+    pub(super) fn trouble(&mut self, now: Now, id: &PageId, code: Code, message: String) {
         let jitter = self.setting.jitter;
         if let Some(entry) = self.entries.get_mut(id) {
             let attempts = entry.record.trouble.as_ref().map_or(0, |trouble| trouble.attempts).saturating_add(1);
@@ -416,25 +389,6 @@ impl Engine {
             }
             self.unsaved.page(now.mono, id);
         }
-    }
-}
-
-/// A page whose marks are still those of our own write shows how the hub keeps what we sent: a draft is not echoed in the
-/// answer to its write, so this is where a hub that normalises shows it. (Somebody's draft may hide behind the mark of a
-/// write without text: that left the page moved.)
-fn learn_echo(entry: &mut Entry, seen: &Seen) {
-    let Some(old) = &entry.record.seen else { return };
-    let untouched = (old.updated_at, old.version, &old.title) == (seen.updated_at, seen.version, &seen.title)
-        && !old.racy
-        && entry.record.moved.is_none();
-    // A draft that was made equal to the live text is none any more.
-    let shown = seen.draft.as_ref().or(seen.live.as_ref());
-    if let (true, Some(base), Some(shown)) = (untouched, &mut entry.record.base, shown)
-        && let Some(ours) = &mut base.draft
-        && old.draft.as_ref().is_some_and(|old| old.body.folded == ours.sent.body.folded)
-        && *shown != ours.sent
-    {
-        ours.echoed = Some(shown.clone());
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::gates::ShutWhy;
-use crate::page::{Digest, DocPath, Named, PageId, Side, Stamp, Status, Text, Wall};
+use crate::page::{Digest, DocPath, ListKind, Lists, Named, PageId, Patch, Side, Stamp, Status, Text, Wall};
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 
@@ -152,6 +152,9 @@ pub enum LogEvent {
         fields: Vec<String>,
         /// The version that it made or left.
         version: Option<u64>,
+        /// What was on the lists that it sent.
+        #[serde(default)]
+        replaced: Lists,
     },
     /// The page said what the document says; nothing was sent.
     Adopted,
@@ -196,4 +199,16 @@ pub enum OwnText {
     Replaced,
     /// It stays, with conflict markers where the two differ.
     Beside,
+}
+
+impl LogEvent {
+    /// A write that the hub took; `there` are the lists as they were before it.
+    pub fn published(patch: &Patch, version: Option<u64>, there: &Lists) -> Self {
+        let mut replaced = Lists::default();
+        for kind in ListKind::ALL.into_iter().filter(|kind| patch.lists.get(*kind).is_some()) {
+            replaced.set(kind, there.get(kind).cloned());
+        }
+        let fields = patch.api_fields().into_iter().map(str::to_owned).collect();
+        Self::Published { fields, version, replaced }
+    }
 }

@@ -19,6 +19,7 @@ mod entry;
 mod gates;
 mod history;
 mod listing;
+mod looks;
 mod orders;
 pub mod outcome;
 mod plan;
@@ -55,6 +56,7 @@ pub use answers::MOSTLY_ABSENT;
 pub use backlog::Waiting;
 pub use entry::{Action, Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
+pub use looks::Met;
 pub use publish_now::{OrderId, PublishNow};
 pub use resolve::NotForgotten;
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};
@@ -94,6 +96,8 @@ pub enum Input {
     ConfirmRewrite(Vec<DocPath>),
     /// A person said: publish these now.
     PublishNow(OrderId, PublishNow),
+    /// A command looked at a page and wrote its document.
+    Met(Box<Met>),
     /// That order has ended.
     OrderEnded(OrderId),
     /// The wall clock jumped, or the machine woke up.
@@ -295,6 +299,7 @@ impl Engine {
             Input::Wrote(id, result) => self.wrote(now, id, result),
             Input::ConfirmRewrite(scope) => self.confirm_rewrite(scope),
             Input::PublishNow(id, order) => self.publish_now(now, id, order),
+            Input::Met(met) => self.met(now, *met),
             Input::OrderEnded(id) => self.order_ended(id),
             Input::Woke => self.woke(now),
             Input::Tick => {}

@@ -1,7 +1,7 @@
 //! Asks the table for each page that is due, and carries out what needs no request: bases, marks, standings.
 
 use crate::pace::backoff::Backoff;
-use crate::page::{Authored, Desired, Mono, Now, PageId};
+use crate::page::{Authored, Desired, Lists, Mono, Now, PageId, Patch};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::decide;
 use crate::reconcile::names;
@@ -201,11 +201,12 @@ impl Engine {
         let event = match entry.record.doubt.take() {
             Some(doubt) => {
                 note_publish(entry, now);
-                let fields = match &doubt.intent.kind {
-                    crate::reconcile::page_record::IntentKind::Patch(patch) => patch.api_fields(),
-                    crate::reconcile::page_record::IntentKind::Delete => Vec::new(),
+                let patch = match &doubt.intent.kind {
+                    crate::reconcile::page_record::IntentKind::Patch(patch) => patch.clone(),
+                    crate::reconcile::page_record::IntentKind::Delete => Patch::default(),
                 };
-                LogEvent::Published { fields: fields.into_iter().map(str::to_owned).collect(), version: base.version }
+                // What was there before it is not known any more.
+                LogEvent::published(&patch, base.version, &Lists::default())
             }
             None => LogEvent::Adopted,
         };

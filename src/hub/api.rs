@@ -75,7 +75,7 @@ pub fn call(request: &Request, body_text: Option<&str>) -> Result<Call, AnotherT
     })
 }
 
-fn page_path(id: &str) -> String {
+pub(super) fn page_path(id: &str) -> String {
     format!("/knowledge-hub/pages/{}", utf8_percent_encode(id, SEGMENT))
 }
 

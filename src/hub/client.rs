@@ -136,10 +136,10 @@ enum Reach {
 }
 
 /// What was read of an answer.
-struct Raw {
-    status: u16,
-    headers: Headers,
-    body: Vec<u8>,
+pub(super) struct Raw {
+    pub(super) status: u16,
+    pub(super) headers: Headers,
+    pub(super) body: Vec<u8>,
     /// Kept for as long as the body.
     _long: Option<OwnedSemaphorePermit>,
 }
@@ -232,7 +232,7 @@ impl Client {
     }
 
     /// One request on the wire; a success is read up to `cap` bytes. The error is what the failure means.
-    async fn exchange(&self, key: &str, call: &Call, cap: usize) -> Result<Raw, AnswerBody> {
+    pub(super) async fn exchange(&self, key: &str, call: &Call, cap: usize) -> Result<Raw, AnswerBody> {
         let url = format!("{}{}", self.base, call.path);
         let mut builder = match call.method {
             Method::Get => self.http.get(url),

@@ -56,6 +56,11 @@ pub fn read(request: &Request, status: u16, headers: &Headers, body: &[u8], ende
 /// Reads `GET /workspace`; the failure is one of the bodies that tell of something that went wrong. How long a 429 asks to
 /// wait is only good where the answer has a `Date`.
 pub fn read_workspace(status: u16, headers: &Headers, body: &[u8]) -> Result<api::Workspace, AnswerBody> {
+    read_rows(status, headers, body)
+}
+
+/// Reads what no decision rests on; the failure as in [`read_workspace`].
+pub(super) fn read_rows<T: DeserializeOwned>(status: u16, headers: &Headers, body: &[u8]) -> Result<T, AnswerBody> {
     if !(200..300).contains(&status) {
         return Err(refusal(status, headers, body, Wall::default()));
     }

@@ -21,6 +21,40 @@ const LONGEST_LINE: usize = 8_000;
 #[must_use = "nothing is printed before a Console gets it"]
 pub struct Lines(String);
 
+/// What a piece of a line is, for its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it is.
+    Plain,
+    /// A heading.
+    Heading,
+    /// Which lines are shown.
+    Place,
+    /// What is not in the document.
+    Removed,
+    /// The words of it that differ.
+    RemovedWord,
+    /// What is not on the page.
+    Added,
+    /// The words of it that differ.
+    AddedWord,
+}
+
+impl Tone {
+    /// What turns a terminal's colour to it.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Heading => "\u{1b}[1m",
+            Self::Place => "\u{1b}[36m",
+            Self::Removed => "\u{1b}[31m",
+            Self::RemovedWord => "\u{1b}[7;31m",
+            Self::Added => "\u{1b}[32m",
+            Self::AddedWord => "\u{1b}[7;32m",
+        }
+    }
+}
+
 impl Lines {
     /// No line.
     pub fn new() -> Self {
@@ -43,6 +77,29 @@ impl Lines {
         }
         if rest.next().is_some() {
             self.0.push('…');
+        }
+        self.0.push('\n');
+    }
+
+    /// Adds one line in pieces, each in its colour where that is wanted; whatever they hold, it is one line.
+    pub fn toned(&mut self, pieces: &[(Tone, &str)], paint: Paint) {
+        let mut left = LONGEST_LINE;
+        for (tone, text) in pieces {
+            let colour = if paint == Paint::Coloured { tone.code() } else { "" };
+            self.0.push_str(colour);
+            let mut rest = text.chars();
+            for character in rest.by_ref().take(left) {
+                escape::push(&mut self.0, character);
+                left -= 1;
+            }
+            let cut = rest.next().is_some();
+            if cut {
+                self.0.push('…');
+            }
+            self.0.push_str(if colour.is_empty() { "" } else { "\u{1b}[0m" });
+            if cut {
+                break;
+            }
         }
         self.0.push('\n');
     }
@@ -146,6 +203,9 @@ mod tests {
                 lines.line(text);
             }
             prop_assert_eq!(lines.as_str().matches('\n').count(), texts.len());
+            let pieces: Vec<(Tone, &str)> = texts.iter().map(|text| (Tone::AddedWord, text.as_str())).collect();
+            lines.toned(&pieces, Paint::Coloured);
+            prop_assert_eq!(lines.as_str().matches('\n').count(), texts.len() + 1);
             lines.json(&texts);
             let text = &texts[0];
             let place = Located {

@@ -18,6 +18,6 @@ pub mod summary;
 
 pub use caret::{Located, Severity};
 pub use escape::Shown;
-pub use lines::Lines;
+pub use lines::{Lines, Tone};
 pub use progress::{Progress, ProgressMode, Tally, Waiting};
 pub use style::{Colour, Console, Delivery, Paint};

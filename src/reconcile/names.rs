@@ -1,7 +1,7 @@
 //! Names to ids: an id, then a slug, then a name; a bare folder name means the top level, else the only one anywhere
 //! (contract.md, Front matter). Pure; the tables are read by `engine/` and kept by `state/`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
@@ -53,6 +53,25 @@ pub struct Names {
     pub sources: Option<Vec<Source>>,
     /// When they were read.
     pub read_at: Option<Wall>,
+}
+
+impl Names {
+    /// What a document would call each of a kind, by id: the slash path of a folder, the name of a skill, the title of a source.
+    pub fn by_id(&self, kind: ListKind) -> BTreeMap<&str, String> {
+        self.table(kind).into_iter().map(|known| (known.id, known.path)).collect()
+    }
+
+    /// These names, but for one table: as if that was never read.
+    #[must_use]
+    pub fn without(&self, kind: ListKind) -> Self {
+        let mut names = self.clone();
+        match kind {
+            ListKind::Folders => names.folders = None,
+            ListKind::Skills => names.skills = None,
+            ListKind::Sources => names.sources = None,
+        }
+        names
+    }
 }
 
 /// Names that could not be turned into ids: which, and what is like them.
@@ -183,7 +202,7 @@ fn path_of(folder: &Folder, by_id: &HashMap<&str, &Folder>) -> String {
 }
 
 /// Names are compared trimmed and in NFC, case-sensitive.
-fn tidy(name: &str) -> String {
+pub fn tidy(name: &str) -> String {
     name.trim().nfc().collect()
 }
 
@@ -283,6 +302,16 @@ mod tests {
         assert_eq!(folders(&[" Cafe\u{301} "]).unwrap(), ["f7"], "trimmed, NFC");
         assert_eq!(folders(&["Sales", "Sales"]).unwrap(), ["f1"], "a set");
         assert_eq!(folders(&[]).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_id_is_shown_as_a_document_would_name_it() {
+        let names = names();
+        let shown = |kind, id| names.by_id(kind).get(id).cloned();
+        assert_eq!(shown(ListKind::Folders, "f2").as_deref(), Some("Sales/Objections"));
+        assert_eq!(shown(ListKind::Skills, "s1").as_deref(), Some("Objection handling"));
+        assert_eq!(shown(ListKind::Sources, "q").as_deref(), Some("Deck.pdf"));
+        assert_eq!(shown(ListKind::Folders, "gone"), None);
     }
 
     #[test]

@@ -84,6 +84,15 @@ impl Backups {
         Ok(kept)
     }
 
+    /// The documents of one page that were written over, oldest first: when, and where they lie.
+    pub fn documents_of(&self, page: &PageId) -> Result<Vec<(Wall, PathBuf)>, StateError> {
+        let all = entries(&self.folder.join(page.as_str()))?;
+        let mut kept: Vec<(Wall, PathBuf)> =
+            all.into_iter().filter_map(|path| document_of(&path).map(|at| (at, path))).collect();
+        kept.sort();
+        Ok(kept)
+    }
+
     /// Deletes what is older than 90 days; answers how many files that were.
     pub fn prune(&self, now: Wall) -> Result<usize, StateError> {
         let mut deleted = 0;

@@ -82,6 +82,15 @@ pub fn ways(name: &str) -> &'static [&'static [&'static str]] {
             &["sync", "--json", "--max-wait", "0s"],
         ],
         "status" => &[&["status", "--all"], &["status", "--all", "--json"]],
+        "diff" => &[&["diff", "--max-wait", "0s"], &["diff", "docs/same.md", "--json", "--max-wait", "0s"]],
+        "pull" => &[
+            &["pull", "same", "--max-wait", "0s"],
+            &["pull", "--all", "--json", "--max-wait", "0s"],
+            &["pull", "--all", "--dry-run", "--max-wait", "0s"],
+        ],
+        "pages" => &[&["pages", "--max-wait", "0s"], &["pages", "--json", "--max-wait", "0s"]],
+        "log" => &[&["log"], &["log", "--json"]],
+        "link" => &[&["link", "--by-title", "--max-wait", "0s"]],
         "resolve" => &[
             &["resolve", "--all", "--keep", "remote", "--dry-run", "--json"],
             &["resolve", "--all", "--keep", "local", "--max-wait", "0s"],

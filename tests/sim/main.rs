@@ -23,6 +23,7 @@ mod network;
 mod orders;
 mod pace;
 mod planted;
+mod pulled;
 mod schedule;
 mod schedules;
 mod small;

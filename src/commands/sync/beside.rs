@@ -100,7 +100,7 @@ async fn follow(daemon: Daemon, order: SyncOrder, config: &Config, told: &mut To
             Some(Reply::Refused { why, .. }) => return Err(Unopened::Unusable(why)),
             Some(Reply::Write(write)) => write_for(config, write).await?,
             Some(Reply::Hello(_)) => {}
-            Some(Reply::Standing(_) | Reply::Taken) | None => {
+            Some(Reply::Standing(_) | Reply::Taken | Reply::Met(_)) | None => {
                 return Err(Unopened::Later(
                     "the daemon has ended before this was done; the next run goes on".to_owned(),
                 ));

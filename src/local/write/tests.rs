@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
@@ -94,14 +94,17 @@ fn whoever_saves_at_the_same_time_has_the_last_word() {
     let dir = root();
     let at = dir.path().join("a/x.md");
     let (mut written, mut kept) = (0, 0);
+    let begun = Instant::now();
+    replace(dir.path(), &path("a/x.md"), Digest::of("old"), b"ours").unwrap();
+    let takes = begun.elapsed();
     for n in 0..1_000 {
         let (old, saved) = (format!("old {n}"), format!("saved {n}"));
         fs::write(&at, &old).unwrap();
         fs::write(at.with_extension("tmp"), &saved).unwrap();
         std::thread::scope(|scope| {
             let saver = scope.spawn(|| {
-                // Somewhere in the time that a write takes.
-                std::thread::sleep(Duration::from_micros(n * 7 % 400));
+                // Somewhere in the time that a write takes, or a little after it.
+                std::thread::sleep(takes * (n % 20) / 10);
                 fs::rename(at.with_extension("tmp"), &at).unwrap();
             });
             match replace(dir.path(), &path("a/x.md"), Digest::of(&old), b"ours") {
