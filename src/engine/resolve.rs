@@ -21,6 +21,9 @@ use super::plan::Progress;
 use super::settled::Found;
 use super::{Effect, Engine, Id, Mode};
 
+/// A document that was written is read again within this, in milliseconds.
+const WRITTEN_MS: u64 = 5_000;
+
 /// A document that is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Writing {
@@ -213,7 +216,8 @@ impl Engine {
             return;
         }
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        entry.life = Life::Idle;
+        // The folder tells what it says by now; where it has told so already, or never will, it is decided then.
+        entry.life = Life::Waiting(now.mono.plus(WRITTEN_MS));
         match (own_text, &mut entry.record.settled) {
             (OwnText::Beside, Some(settled)) => {
                 settled.keep = Keep::Merged;
