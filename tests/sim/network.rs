@@ -116,7 +116,9 @@ impl World {
             let refused = flight.travels.authorization.clone().unwrap_or_default().replace("Bearer ", "");
             let source = if self.key_source == refused { KeySource::Same } else { KeySource::Renewed };
             self.watch.key_refused(&refused, &self.key_source);
-            self.key = self.key_source.clone();
+            if std::mem::replace(&mut self.key, self.key_source.clone()) != self.key_source {
+                self.handle(Input::KeyRenewed);
+            }
             body = AnswerBody::Unauthorized(source);
         }
         let date = headers.date.as_deref().and_then(response::http_date);

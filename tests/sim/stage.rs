@@ -392,6 +392,8 @@ impl Stage {
         let both = self.w.folder.get(&at).cloned().zip(self.w.folder.get(&to).cloned());
         if let Some((mut one, mut two)) = both {
             std::mem::swap(&mut one.id, &mut two.id);
+            self.w.watch.says(one.id.as_str(), &one.body);
+            self.w.watch.says(two.id.as_str(), &two.body);
             self.w.write_file(&at, one);
             self.w.write_file(&to, two);
             self.noticed(&at, Noticed::Yes);
@@ -427,6 +429,9 @@ impl Stage {
 
     fn back(&mut self) {
         if let Some(tree) = self.before.take() {
+            for doc in tree.iter().filter_map(|(.., doc)| doc.as_ref()) {
+                self.w.watch.says(doc.id.as_str(), &doc.body);
+            }
             self.w.folder.check_out(self.w.now(), tree);
             self.noticed("p0.md", Noticed::Overflow);
         }

@@ -72,7 +72,9 @@ impl Stage {
         w.forget_requests();
         w.rescan();
         w.run(1_801_000);
-        let asked = w.asked();
+        // The tables of names are read once a day, whatever else happens.
+        let mut asked = w.asked();
+        asked.retain(|asked| !["GET folders", "GET skills", "GET sources"].contains(&asked.as_str()));
         let few = 2 * if self.setup.rows > 0 { usize::from(PAGES) } else { 1 };
         assert!(asked.len() <= few && asked.iter().all(|asked| asked == "GET pages"), "it never rests: {asked:?}");
     }

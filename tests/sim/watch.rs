@@ -44,6 +44,8 @@ pub struct Watch {
     list: Option<Look>,
     /// Texts that somebody else wrote, by page, and when.
     foreign: BTreeMap<String, BTreeMap<String, i64>>,
+    /// Bodies that the documents of a page have had.
+    said: BTreeMap<String, BTreeSet<String>>,
     /// Texts that we sent, and what the hub made of them.
     ours: BTreeSet<(String, String)>,
     /// Whether the hub need not be looked at before a write.
@@ -91,6 +93,7 @@ impl Watch {
             evaluated: BTreeMap::new(),
             list: None,
             foreign: BTreeMap::new(),
+            said: BTreeMap::new(),
             ours: BTreeSet::new(),
             unchecked: false,
             holds: false,
@@ -148,6 +151,7 @@ impl Watch {
         if let Some(texts) = self.foreign.get_mut(id) {
             texts.retain(|text, _| text.trim_end() != body.trim_end());
         }
+        self.said.entry(id.to_owned()).or_default().insert(body.to_owned());
     }
 
     /// A document is gone: what was never published is forgotten with it, and the refusal too.
@@ -346,7 +350,8 @@ impl Watch {
         assert!(sent["title"].is_string(), "{id}: a text is sent without its title");
         self.ours.insert((id.clone(), text.clone()));
         let seen_foreign = |body: &str| {
-            let ours = body == text || self.ours.contains(&(id.clone(), body.to_owned()));
+            let ours =
+                body == text || self.ours.contains(&(id.clone(), body.to_owned())) || varied(self.said.get(&id), body);
             let written = self.foreign.get(&id).and_then(|texts| texts.get(body));
             !ours && written.is_some_and(|at| *at < looked)
         };
@@ -423,6 +428,13 @@ impl Watch {
         let again = moved && before.by_us && last == Some(text) && !blind;
         assert!(!again, "{}: {:?} is published twice by us", before.id, before.content);
     }
+}
+
+/// Whether a page's document has said this with one white space and with another: then somebody else's white space may have
+/// become common ground, before what it says now was noticed (row D5).
+fn varied(said: Option<&BTreeSet<String>>, text: &str) -> bool {
+    let alike = |body: &&String| body.trim_end() == text.trim_end();
+    text.ends_with("\t\n") && said.is_some_and(|said| said.iter().filter(alike).count() > 1)
 }
 
 /// Those that begin with X or Y, or end with a tab, are others' alone: no document ever says them first.
