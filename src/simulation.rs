@@ -39,6 +39,8 @@ pub enum Planted {
     NoBackup,
     /// The next process knows nothing of the requests that were spent.
     LedgerNotStored,
+    /// A page is made again at once where the answer to its creation was lost.
+    SecondPost,
 }
 
 impl Planted {
@@ -60,6 +62,7 @@ impl Planted {
         Self::StatusAlone,
         Self::NoBackup,
         Self::LedgerNotStored,
+        Self::SecondPost,
     ];
 }
 

@@ -68,7 +68,9 @@ pub fn run(
             Settled::Page { path, found: Found::Held(reason), .. } | Settled::Loose { path, reason, .. } => {
                 files.insert(path, Some(reason));
             }
-            Settled::Page { found: Found::Gone { .. }, .. } | Settled::LooseGone { .. } => {}
+            Settled::Page { found: Found::Gone { .. } | Found::Unnamed { .. }, .. }
+            | Settled::Newborn { .. }
+            | Settled::LooseGone { .. } => {}
         }
     }
     let files: Vec<(DocPath, Option<Reason>)> = files.into_iter().filter(|(path, _)| inside(path)).collect();

@@ -171,7 +171,7 @@ fn open_at(state: &Path, config: &Config, console: &Console, root: RootLock) -> 
     let source = config.hub.key.clone();
     let url = config.hub.url.as_str().to_owned();
     let sender = Arc::new(Sender::new(clock.clone(), config.root.clone(), url, Means { client, rules, source, key }));
-    let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
+    let memory = Memory { pages: loaded.pages, births: loaded.births, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
     let kept = Kept { store, backups: Backups::of_state(&config.state), ledger };
     let pause = loaded.pause;
     Ok(Opened { clock, lock, kept, memory, pause, folder, sender, hub, hold_ms, told: loaded.told })

@@ -52,7 +52,7 @@ pub fn run(args: &cli::Status, config: &Config, loudness: Loudness, console: &Co
     }
     let hub = standing(loaded.hub.clone(), now.wall);
     let budget_of = loaded.budget_of.map(HubKey);
-    let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
+    let memory = Memory { pages: loaded.pages, births: loaded.births, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
     let setting = Setting { mode: Mode::Offline, scope: Vec::new(), hold_ms: 0, jitter: 0.0 };
     let mut engine = Engine::new(config.policy(), setting, memory);
     engine.handle(now, Input::Paused(loaded.pause));

@@ -304,6 +304,11 @@ fn line(entry: &LogEntry) -> Option<Lines> {
         LogEvent::Raced { version } => Some(Lines::of(format_args!(
             "warning: {path}: somebody published between our look and our write; it is in the hub's history before version {version}"
         ))),
+        LogEvent::Created { version } => {
+            let version = version.map_or_else(|| "a draft".to_owned(), |version| format!("version {version}"));
+            let page = Shown::new(entry.page.as_str()).to_string();
+            Some(Lines::of(format_args!("created {path} (page {page}, {version})")))
+        }
         LogEvent::Archived => Some(Lines::of(format_args!("archived {path}"))),
         LogEvent::Adopted => None,
     }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::gates::ShutWhy;
-use crate::page::{DocPath, PageId, Side, Stamp, Text, Wall};
+use crate::page::{Digest, DocPath, PageId, Side, Stamp, Text, Wall};
+use crate::reconcile::birth::Birth;
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 
@@ -12,6 +13,8 @@ use crate::reconcile::page_record::PageRecord;
 pub struct Change {
     /// Pages whose record is new.
     pub pages: Vec<(PageId, PageChange)>,
+    /// Documents without a page of which something else is to be remembered; `None`: nothing any more.
+    pub births: Vec<(DocPath, Option<Birth>)>,
     /// Marks of the lists of pages.
     pub marks: Option<Marks>,
     /// The tables of names, read again.
@@ -162,4 +165,32 @@ pub enum LogEvent {
     },
     /// The page was archived.
     Archived,
+    /// The page was made for a document that had none.
+    Created {
+        /// Its version; `None` for a draft.
+        version: Option<u64>,
+    },
+}
+
+/// A line of ours that goes into a file: `page_id`, before the line that closes the front matter. Only if the file is what
+/// it was; nothing else in it is touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// The file.
+    pub path: DocPath,
+    /// What its bytes were when this was decided.
+    pub source: Digest,
+    /// The page.
+    pub page: PageId,
+}
+
+/// What came of changing a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is done, and on the disk.
+    Done,
+    /// The file says something else by now, or is not there.
+    Stale,
+    /// It can't be done: the words for a person.
+    Failed(String),
 }

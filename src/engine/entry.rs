@@ -94,9 +94,30 @@ pub(super) struct Quiet {
     pub until: Mono,
 }
 
+/// What a request does to a page, in the contract's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Changes it.
+    Patch,
+    /// Makes it.
+    Create,
+}
+
+impl Action {
+    /// As the contract spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Patch => "patch",
+            Self::Create => "create",
+        }
+    }
+}
+
 /// What a dry run would send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
+    /// What would be done.
+    pub action: Action,
     /// The API's names of the fields.
     pub fields: Vec<&'static str>,
     /// The hub's title now.
@@ -179,7 +200,7 @@ impl Entry {
 
     /// Whether it is a page of ours: it was asked for, or has a document.
     pub fn is_known(&self) -> bool {
-        self.was_asked_for() || matches!(self.found, Some(Found::Document(_)))
+        self.was_asked_for() || matches!(self.found, Some(Found::Document(_) | Found::Unnamed { .. }))
     }
 
     /// What is known of the hub, for `decide`. A row that tells of a change outweighs all but a newer GET, which drops it.
@@ -224,7 +245,7 @@ impl Entry {
     /// The document's title, else the one last seen.
     pub fn title(&self) -> Option<String> {
         let written = match &self.found {
-            Some(Found::Document(document)) => document.title.clone(),
+            Some(Found::Document(document) | Found::Unnamed { document, .. }) => document.title.clone(),
             _ => None,
         };
         written.or_else(|| self.record.seen.as_ref().map(|seen| seen.title.clone()))

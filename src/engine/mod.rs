@@ -3,16 +3,20 @@
 //! Pure: it is stepped with inputs and answers effects; it never waits, reads a clock, opens a file, parses or sends. So the
 //! same engine runs in the daemon, in a one-shot `sync`, in `status` (which carries out nothing) and in tests. Whoever steps
 //! it calls [`Engine::handle`] for each thing that happened, then [`Engine::poll`] until it answers `None`, then waits for
-//! the next thing or for [`Engine::wakeup`]. Each effect but [`Effect::Return`] and [`Effect::Reread`] is answered once.
+//! the next thing or for [`Engine::wakeup`]. Each effect but [`Effect::Return`], [`Effect::Known`] and [`Effect::Reread`] is
+//! answered once.
 //!
 //! The one ordering rule: what is sent was stored before. A slot of the budget is taken first and is not bound to a page:
 //! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
 //!
-//! Reading order: `entry` (one page), `plan` (decide and what follows), `history` (runs without a state), `spend` (slots and requests), `answers` (what came
+//! Reading order: `entry` (one page), `plan` (decide and what follows), `births` and `born` (documents that get a page),
+//! `history` (runs without a state), `spend` (slots and requests), `answers` (what came
 //! back), `listing` and `gates` (lists, and what keeps requests back), `backlog`, `summary`.
 
 mod answers;
 mod backlog;
+mod births;
+mod born;
 pub mod change;
 mod entry;
 mod gates;
@@ -33,11 +37,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::pace::quota::{Lane, NotUntil};
 use crate::page::{DocPath, ListKind, Mono, Now, PageId};
 use crate::policy::{ConflictCheck, Policy};
+use crate::reconcile::birth::Birth;
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 
 use crate::simulation::{Planted, planted};
-use change::{Change, HubHealth, Marks, PersonPause};
+use births::{Birthing, HubClock, MadeList};
+use change::{Change, FileChange, HubHealth, Marks, PersonPause, Written};
 use entry::{Entry, Life};
 use gates::Gates;
 use listing::{NamesRun, PageList};
@@ -48,7 +54,7 @@ use unsaved::Unsaved;
 
 pub use answers::MOSTLY_ABSENT;
 pub use backlog::Waiting;
-pub use entry::{Planned, Standing};
+pub use entry::{Action, Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
 pub use publish_now::{OrderId, PublishNow};
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};
@@ -72,6 +78,8 @@ pub enum Input {
     NoLedger(Id, String),
     /// A request ended.
     Answered(Id, Answer),
+    /// A file was changed, or why not.
+    Wrote(Id, Written),
     /// A change was stored, or why not.
     Stored(Id, Result<(), String>),
     /// The configuration was read again.
@@ -101,6 +109,11 @@ pub enum Effect {
     Send(Id, Request),
     /// Store this; answered by `Stored`. Changes are stored in the order in which they come.
     Store(Id, Box<Change>),
+    /// Write a line into a file; answered by `Wrote`.
+    Write(Id, FileChange),
+    /// The page of this file is known from now on, although the file does not name it yet. Comes before anything that makes
+    /// the file be looked at.
+    Known(PageId, DocPath),
     /// A file is not what was decided on: look at it again and send what it is now.
     Reread(DocPath),
 }
@@ -130,6 +143,8 @@ pub enum Writes {
 pub struct Memory {
     /// The pages.
     pub pages: Vec<(PageId, DocPath, PageRecord)>,
+    /// Documents without a page of which something is remembered.
+    pub births: Vec<(DocPath, Birth)>,
     /// How far lists were read.
     pub marks: Marks,
     /// The tables of names.
@@ -158,6 +173,7 @@ pub struct Engine {
     policy: Policy,
     setting: Setting,
     entries: BTreeMap<PageId, Entry>,
+    births: BTreeMap<DocPath, Birthing>,
     loose: BTreeMap<DocPath, summary::Loose>,
     root: RootHealth,
     /// Whether the first round has been planned.
@@ -171,11 +187,15 @@ pub struct Engine {
     list_wanted: ListWanted,
     list_retry: Option<Mono>,
     list_failures: u32,
+    made: Option<MadeList>,
+    hub_clock: Option<HubClock>,
     gates: Gates,
     slot: Slot,
     jobs: BTreeMap<Id, Job>,
     stores: BTreeMap<Id, Unsaved>,
+    file_changes: BTreeMap<Id, FileChange>,
     due: VecDeque<PageId>,
+    births_due: VecDeque<DocPath>,
     outbox: VecDeque<Effect>,
     unsaved: Unsaved,
     stored_health: HubHealth,
@@ -228,6 +248,7 @@ impl Engine {
             policy,
             setting,
             entries,
+            births: memory.births.into_iter().map(|(path, birth)| (path, Birthing::new(birth))).collect(),
             loose: BTreeMap::new(),
             root: RootHealth::Ok,
             planned_once: false,
@@ -240,10 +261,14 @@ impl Engine {
             list_wanted: if opening { ListWanted::Opening } else { ListWanted::No },
             list_retry: None,
             list_failures: 0,
+            made: None,
+            hub_clock: None,
             slot: Slot::None,
             jobs: BTreeMap::new(),
             stores: BTreeMap::new(),
+            file_changes: BTreeMap::new(),
             due: VecDeque::new(),
+            births_due: VecDeque::new(),
             outbox: VecDeque::new(),
             unsaved: Unsaved::default(),
             stored_health: memory.hub,
@@ -269,6 +294,7 @@ impl Engine {
             Input::Reserved(id, answer) => self.reserved(now, id, answer),
             Input::NoLedger(id, why) => self.no_ledger(now, id, &why),
             Input::Answered(id, answer) => self.answered(now, id, answer),
+            Input::Wrote(id, written) => self.wrote(now, id, written),
             Input::Stored(id, result) => self.stored(now, id, result),
             Input::Policy(policy) => self.new_policy(policy),
             Input::KeyRenewed => self.key_renewed(),
@@ -291,10 +317,11 @@ impl Engine {
 
     /// When to poll again although nothing happened; `None`: not before something does.
     pub fn wakeup(&self, now: Now) -> Option<Mono> {
-        if !self.due.is_empty() && self.may_plan() {
+        if (!self.due.is_empty() || !self.births_due.is_empty()) && self.may_plan() {
             return Some(now.mono);
         }
-        let waiting = self.entries.values().filter_map(|entry| match entry.life {
+        let lives = self.entries.values().map(|entry| entry.life);
+        let waiting = lives.chain(self.births.values().map(|birthing| birthing.life)).filter_map(|life| match life {
             Life::Waiting(until) => Some(until),
             _ => None,
         });

@@ -9,7 +9,7 @@ use crate::reconcile::page_record::Base;
 use crate::reconcile::step::{Decision, Hold, Local, Look, Mark, NamesRead, Step};
 
 use super::change::{LogEntry, LogEvent};
-use super::entry::{Entry, Life, Planned, Standing, Want};
+use super::entry::{Action, Entry, Life, Planned, Standing, Want};
 use super::settled::{Found, RootHealth};
 use super::{Engine, ListWanted, Mode, Writes};
 
@@ -17,7 +17,7 @@ use super::{Engine, ListWanted, Mode, Writes};
 const AT_ONCE: usize = 500;
 
 /// A page that is decided more often than this without coming to rest shows a fault of ours; it waits.
-const ROUNDS: usize = 12;
+pub(super) const ROUNDS: usize = 12;
 
 /// Names that a document lacks are read again at most this often, in milliseconds (contract.md, Front matter).
 const NAMES_MS: u64 = 300_000;
@@ -34,8 +34,12 @@ impl Engine {
             return;
         }
         for _ in 0..AT_ONCE {
-            let Some(id) = self.due.pop_front() else { return };
+            let Some(id) = self.due.pop_front() else { break };
             self.plan(now, &id);
+        }
+        for _ in 0..AT_ONCE {
+            let Some(path) = self.births_due.pop_front() else { return };
+            self.plan_birth(now, &path);
         }
     }
 
@@ -75,6 +79,7 @@ impl Engine {
         Some(match entry.found.as_ref()? {
             Found::Gone { since } => decide(Local::Gone { since: *since }),
             Found::Held(reason) => decide(Local::Held(reason)),
+            Found::Unnamed { reason, .. } => decide(Local::Unnamed(reason)),
             Found::Document(document) => match self.desired(document) {
                 Ok(desired) => decide(Local::Document(&desired)),
                 Err(problem) => {
@@ -99,7 +104,7 @@ impl Engine {
     }
 
     /// Whether all tables that a document uses were read lately: in this run, or for the daemon in the last five minutes.
-    fn names_read(&self, document: &Authored, now: Mono) -> NamesRead {
+    pub(super) fn names_read(&self, document: &Authored, now: Mono) -> NamesRead {
         let lately = names::kinds(&document.named).into_iter().all(|kind| {
             self.names_read.get(&kind).is_some_and(|at| self.setting.mode != Mode::Daemon || now.since(*at) <= NAMES_MS)
         });
@@ -143,6 +148,7 @@ impl Engine {
             Step::Look(look) => self.wants_look(now, id, rule, look),
             Step::Patch(write) => self.wants_write(now, id, rule, &write.patch),
             Step::Hold(hold) => self.hold(now, id, rule, hold),
+            Step::WriteId => self.wants_id(now, id, rule),
             // Nothing of this version leads here: the configuration refuses `on_delete: archive`, and no command records
             // what a person decided.
             Step::Archive => self.hold(now, id, rule, orphaned()),
@@ -274,6 +280,7 @@ impl Engine {
         let reason = entry.record.trouble.as_ref().map(|t| Reason::new(t.code, t.message.clone()));
         entry.standing = Standing::pending(rule, reason);
         entry.planned = Some(Planned {
+            action: Action::Patch,
             fields: patch.api_fields(),
             replaces_title: entry.record.seen.as_ref().map(|seen| seen.title.clone()),
             rule,
@@ -324,7 +331,7 @@ impl Engine {
 
 /// Whether a page is to be decided again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+pub(super) enum Progress {
     Again,
     AtRest,
 }

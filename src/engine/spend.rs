@@ -3,9 +3,9 @@
 
 use crate::pace::breaker::{Event, ProbeEnd};
 use crate::pace::quota::{Lane, NotUntil};
-use crate::page::{DraftSeen, Mono, Now, Page, PageId, Side};
+use crate::page::{DocPath, DraftSeen, Mono, Now, Page, PageId, Side};
 use crate::reconcile::acknowledged;
-use crate::reconcile::page_record::{Doubt, Intent, IntentKind};
+use crate::reconcile::page_record::{Doubt, Intent, IntentKind, Trouble};
 use crate::reconcile::step::{Decision, Look, Step, Write};
 
 use crate::simulation::{Planted, planted};
@@ -53,6 +53,11 @@ pub(super) struct Job {
 pub(super) enum What {
     Get(PageId),
     Write(PageId),
+    Create(DocPath),
+    /// A look at a page that may be the one that was made for a document.
+    Candidate(DocPath, PageId),
+    /// The list of what was made.
+    Made,
     List,
     Names,
 }
@@ -64,6 +69,9 @@ enum Next {
     List,
     Get(PageId),
     Write(PageId),
+    /// The POST of a document without a page, or a look at what may be its page.
+    Birth(DocPath),
+    Made,
 }
 
 impl Engine {
@@ -103,7 +111,9 @@ impl Engine {
             return None;
         }
         if !naming && self.list_retry.is_none() && (self.names_run.is_some() || !self.names_wanted.is_empty()) {
-            let edit = self.entries.values().any(|e| e.life == Life::Wants(Want::Names) && e.lane == Lane::Edit);
+            let pages = self.entries.values().map(|entry| (entry.life, entry.lane));
+            let mut all = pages.chain(self.births.values().map(|birthing| (birthing.life, birthing.lane)));
+            let edit = all.any(|wants| wants == (Life::Wants(Want::Names), Lane::Edit));
             return Some((if edit { Lane::Edit } else { Lane::Bulk }, Next::Names));
         }
         let fresh = self.entries.values().filter(|entry| entry.life == Life::Wants(Want::Fresh)).count();
@@ -111,9 +121,18 @@ impl Engine {
         let wanting = self.entries.iter().filter_map(|(id, entry)| match entry.life {
             Life::Wants(Want::Names) | Life::Idle | Life::Due | Life::InFlight | Life::Waiting(_) => None,
             Life::Wants(Want::Fresh) if list_helps && (listing || self.list_retry.is_some()) => None,
-            Life::Wants(want) => Some(((entry.lane, failures(errand, entry), entry.order, id), want)),
+            Life::Wants(want) => {
+                let failed = failures(errand, entry.record.trouble.as_ref());
+                Some(((entry.lane, failed, entry.order, id), want))
+            },
         });
         let first = wanting.min_by(|a, b| a.0.cmp(&b.0));
+        let birth = self.next_birth(errand, running(&What::Made));
+        if let Some(((lane, failed, order), birth)) = birth
+            && first.as_ref().is_none_or(|((l, f, o, _), _)| (lane, failed, order) < (*l, *f, *o))
+        {
+            return Some((lane, birth));
+        }
         let drift = !listing && self.list_retry.is_none() && self.list_wanted == ListWanted::Drift;
         match first {
             Some(((lane, ..), Want::Fresh)) if list_helps => Some((lane, Next::List)),
@@ -124,6 +143,21 @@ impl Engine {
             None if drift => Some((Lane::Bulk, Next::List)),
             None => None,
         }
+    }
+
+    /// The document without a page that is first in line, and its place.
+    fn next_birth(&self, errand: Errand, listing: bool) -> Option<((Lane, u32, u64), Next)> {
+        let may_list = !listing && self.list_retry.is_none();
+        let wanting = self.births.iter().filter_map(|(path, birthing)| match birthing.life {
+            Life::Wants(Want::Fresh) if may_list => Some((birthing, path, Next::Made)),
+            Life::Wants(Want::Write | Want::Get) => Some((birthing, path, Next::Birth(path.clone()))),
+            _ => None,
+        });
+        let placed = wanting.map(|(birthing, path, next)| {
+            let failed = failures(errand, birthing.birth.trouble.as_ref());
+            ((birthing.lane, failed, birthing.order), path, next)
+        });
+        placed.min_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1))).map(|(place, _, next)| (place, next))
     }
 
     /// Whether a list goes before all else: a run or an order begins with it, or it is being read.
@@ -153,7 +187,7 @@ impl Engine {
 
     /// Whether nothing may leave by now, although a slot was granted or an intent stored: meanwhile the hub has told us to
     /// stop, or the root is in question.
-    fn is_stopped(&self, now: Now) -> bool {
+    pub(super) fn is_stopped(&self, now: Now) -> bool {
         self.gates.is_shut(now.mono) || self.root != RootHealth::Ok
     }
 
@@ -189,6 +223,8 @@ impl Engine {
                 Next::Names => self.spend_on_names(now, slot, errand),
                 Next::Get(id) => self.spend_on_get(now, slot, errand, &id),
                 Next::Write(id) => self.spend_on_write(now, slot, errand, &id),
+                Next::Birth(path) => self.spend_on_birth(now, slot, errand, &path),
+                Next::Made => self.spend_on_made(now, slot, errand),
             };
             if sent {
                 return;
@@ -199,7 +235,7 @@ impl Engine {
         self.outbox.push_back(Effect::Return(slot));
     }
 
-    fn send(&mut self, now: Now, slot: Id, what: What, errand: Errand, request: Request) {
+    pub(super) fn send(&mut self, now: Now, slot: Id, what: What, errand: Errand, request: Request) {
         self.outbox.push_back(Effect::Send(slot, request.clone()));
         self.jobs.insert(slot, Job { what, errand, request, store: None, begun: now.mono });
     }
@@ -249,7 +285,6 @@ impl Engine {
 
     /// Stores what is about to be sent, with the texts that it replaces.
     fn store_intent(&mut self, now: Now, slot: Id, errand: Errand, id: &PageId, write: &Write) -> bool {
-        let store = self.fresh_id();
         let Some(entry) = self.entries.get_mut(id) else { return false };
         let Some(Found::Document(document)) = &entry.found else { return false };
         let Some(backups) = backups(now, id, entry.page.as_deref(), &write.backup) else {
@@ -266,16 +301,23 @@ impl Engine {
         let request =
             Request::Patch(Box::new(PatchRequest { page: id.clone(), path: entry.path.clone(), source, patch }));
         self.unsaved.page(now.mono, id);
-        let (mut change, unsaved) = self.take_change();
-        change.backups = if planted(Planted::NoBackup) { Vec::new() } else { backups };
-        self.stores.insert(store, unsaved);
         if planted(Planted::IntentAfterSending) {
             self.outbox.push_back(Effect::Send(slot, request.clone()));
         }
         let what = What::Write(id.clone());
-        self.jobs.insert(slot, Job { what, errand, request, store: Some(store), begun: now.mono });
-        self.outbox.push_back(Effect::Store(store, Box::new(change)));
+        let backups = if planted(Planted::NoBackup) { Vec::new() } else { backups };
+        self.store_before(slot, Job { what, errand, request, store: None, begun: now.mono }, backups);
         true
+    }
+
+    /// Stores all that waits, an intent among it; the job's request is sent when that is done.
+    pub(super) fn store_before(&mut self, slot: Id, job: Job, backups: Vec<Backup>) {
+        let store = self.fresh_id();
+        let (mut change, unsaved) = self.take_change();
+        change.backups = backups;
+        self.stores.insert(store, unsaved);
+        self.jobs.insert(slot, Job { store: Some(store), ..job });
+        self.outbox.push_back(Effect::Store(store, Box::new(change)));
     }
 
     /// A change was stored, or why not.
@@ -289,6 +331,7 @@ impl Engine {
                 if let Some(slot) = slot {
                     self.send_stored(now, slot);
                 }
+                self.write_stored(unsaved.pages.into_iter());
             }
             Err(why) => {
                 self.unsaved.restore(now.mono, unsaved, now.mono.plus(STATE_BROKEN_MS));
@@ -303,9 +346,11 @@ impl Engine {
 
     /// The intent is stored: decided once more, then sent.
     fn send_stored(&mut self, now: Now, slot: Id) {
-        let Some(Job { what: What::Write(id), request: Request::Patch(request), .. }) = self.jobs.get(&slot).cloned()
-        else {
-            return;
+        let Some(job) = self.jobs.get(&slot).cloned() else { return };
+        let (id, request) = match (job.what, job.request) {
+            (What::Write(id), Request::Patch(request)) => (id, request),
+            (What::Create(path), Request::Create(request)) => return self.send_post(now, slot, &path, &request),
+            _ => return,
         };
         let still = match self.decide_page(now, &id) {
             Some(Decision { step: Step::Patch(write), .. }) => {
@@ -352,8 +397,10 @@ impl Engine {
         let Some(job) = self.jobs.remove(&slot) else { return };
         self.probe_unused(now, job.errand);
         self.outbox.push_back(Effect::Return(slot));
-        if let What::Write(id) = job.what {
-            self.drop_intent(now, &id);
+        match job.what {
+            What::Write(id) => self.drop_intent(now, &id),
+            What::Create(path) => self.drop_post(now, &path),
+            _ => {}
         }
     }
 
@@ -373,7 +420,7 @@ impl Engine {
             self.unsaved = Unsaved::default();
             return;
         }
-        let idle = self.jobs.is_empty() && self.due.is_empty();
+        let idle = self.jobs.is_empty() && self.due.is_empty() && self.births_due.is_empty();
         let due = self.unsaved.due().is_some_and(|due| due <= now.mono) || (idle && self.unsaved.may_hurry(now.mono));
         if due && self.stores.is_empty() {
             let store = self.fresh_id();
@@ -390,8 +437,10 @@ impl Engine {
         let forget = |id: &PageId| (id.clone(), PageChange::Forget);
         let pages = unsaved.pages.iter().filter_map(put).chain(unsaved.forgotten.iter().map(forget)).collect();
         let new = |freshness| freshness == Freshness::New;
+        let births = unsaved.births.iter().map(|path| (path.clone(), self.put_birth(path))).collect();
         let change = Change {
             pages,
+            births,
             marks: new(unsaved.marks).then_some(self.marks),
             names: new(unsaved.names).then(|| self.names.clone()),
             hub: new(unsaved.hub).then(|| self.stored_health.clone()),
@@ -418,9 +467,9 @@ impl Engine {
 
 /// A probe is spent on a page that failed least: it asks whether the hub is well, and a few pages that always fail must not
 /// answer for all others. Else the oldest is first.
-fn failures(errand: Errand, entry: &Entry) -> u32 {
+fn failures(errand: Errand, trouble: Option<&Trouble>) -> u32 {
     match errand {
-        Errand::Probe => entry.record.trouble.as_ref().map_or(0, |trouble| trouble.attempts),
+        Errand::Probe => trouble.map_or(0, |trouble| trouble.attempts),
         Errand::Ordinary => 0,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::page::{Mono, PageId};
+use crate::page::{DocPath, Mono, PageId};
 
 use super::change::LogEntry;
 
@@ -19,6 +19,8 @@ pub(super) struct Unsaved {
     pub pages: BTreeSet<PageId>,
     /// Pages that are to be forgotten.
     pub forgotten: BTreeSet<PageId>,
+    /// Documents without a page of which something else is remembered.
+    pub births: BTreeSet<DocPath>,
     /// Whether the marks of the lists are new.
     pub marks: Freshness,
     /// Whether the tables of names are new.
@@ -57,6 +59,12 @@ impl Unsaved {
         self.touch(now);
     }
 
+    /// What is remembered of a document without a page is new.
+    pub fn birth(&mut self, now: Mono, path: &DocPath) {
+        self.births.insert(path.clone());
+        self.touch(now);
+    }
+
     /// Something is new: the group closes at latest `LINGER_MS` after its first.
     pub fn touch(&mut self, now: Mono) {
         self.since.get_or_insert(now);
@@ -64,7 +72,7 @@ impl Unsaved {
 
     /// When the group is to be stored; `None` where there is none.
     pub fn due(&self) -> Option<Mono> {
-        let full = self.pages.len() + self.forgotten.len() >= GROUP;
+        let full = self.pages.len() + self.forgotten.len() + self.births.len() >= GROUP;
         let due = self.since.map(|since| if full { since } else { since.plus(LINGER_MS) })?;
         Some(self.not_before.map_or(due, |at| at.max(due)))
     }
@@ -94,6 +102,7 @@ impl Unsaved {
     pub fn restore(&mut self, now: Mono, failed: Self, at: Mono) {
         self.pages.extend(failed.pages.into_iter().filter(|id| !self.forgotten.contains(id)));
         self.forgotten.extend(failed.forgotten.into_iter().filter(|id| !self.pages.contains(id)));
+        self.births.extend(failed.births);
         for (ours, theirs) in
             [(&mut self.marks, failed.marks), (&mut self.names, failed.names), (&mut self.hub, failed.hub)]
         {

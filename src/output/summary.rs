@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::engine::change::{HubHealth, HubState};
 use crate::engine::settled::{Checkout, RootHealth};
-use crate::engine::{Counts, MOSTLY_ABSENT, PageReport, ShutWhy, StillLive, Summary};
+use crate::engine::{Action, Counts, MOSTLY_ABSENT, PageReport, ShutWhy, StillLive, Summary};
 use crate::output::{Lines, Shown};
 use crate::page::Wall;
 use crate::reason::{Code, Reason, State};
@@ -196,7 +196,7 @@ impl Report {
                 Some(PlanJson {
                     path: page.path.to_text(),
                     page_id: page.page_id.as_ref().map(|id| id.as_str()),
-                    action: "patch",
+                    action: planned.action.as_str(),
                     fields: &planned.fields,
                     replaces_title: planned.replaces_title.as_deref(),
                 })
@@ -300,7 +300,8 @@ impl Report {
                 None => String::new(),
             };
             let fields = planned.fields.join(", ");
-            out.line(format_args!("would publish  {}: {fields}{replaces}", Shown::new(&planned.path)));
+            let verb = if planned.action == Action::Create.as_str() { "would create " } else { "would publish" };
+            out.line(format_args!("{verb}  {}: {fields}{replaces}", Shown::new(&planned.path)));
         }
     }
 
