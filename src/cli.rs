@@ -104,6 +104,10 @@ pub enum Command {
     Run,
     /// Bring pages in step once, then exit (for CI, cron and git hooks)
     Sync(Sync),
+    /// Settle what waits for a person: let the document win, or the hub's text, or put both into the file
+    Resolve(Resolve),
+    /// Drop what is remembered of a page; a document that still names it is met again
+    Forget(Forget),
     /// Say what needs a person, what is waiting and until when, and how much may still be sent
     Status(Status),
     /// Send nothing meanwhile; kept over restarts, shown in status
@@ -145,6 +149,10 @@ pub struct Sync {
     #[arg(long, value_enum, value_name = "local|hold", hide_possible_values = true)]
     pub first_meeting: Option<FirstMeeting>,
 
+    /// Make pages for documents that have none, and write the id into them; also where CI is set
+    #[arg(long)]
+    pub create: bool,
+
     /// Only documents changed since this revision of git, whose text there counts as what the pages say; needs no state
     #[arg(long, value_name = "REV")]
     pub since: Option<String>,
@@ -177,6 +185,67 @@ pub enum FirstMeeting {
     Local,
     /// Nobody, until a person settles it.
     Hold,
+}
+
+/// Arguments of `hubsync resolve`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hubsync resolve pricing.md --keep local    the document goes over the page, whose text is backed up
+  hubsync resolve sales/ --keep remote       the hub's texts into the files, which are backed up
+  hubsync resolve --all --keep both          both texts, with conflict markers where they differ
+  hubsync resolve gone.md --keep remote      a file that is gone is written again
+  hubsync resolve --all --keep local --dry-run
+
+It settles conflicts, drifts and files that are gone, as `hubsync status` shows them. A page that was edited again since
+then stays as it is.")]
+pub struct Resolve {
+    /// These documents, folders, or patterns such as 'sales/**'
+    #[arg(value_name = "PATH", required_unless_present = "all")]
+    pub paths: Vec<PathBuf>,
+
+    /// Everything that waits: conflicts, drifts, files that are gone
+    #[arg(long, conflicts_with = "paths")]
+    pub all: bool,
+
+    /// Which side wins
+    #[arg(long, value_enum, value_name = "local|remote|both", hide_possible_values = true)]
+    pub keep: KeepSide,
+
+    /// Archive the pages whose files are gone (with --keep local); the API can't undo it
+    #[arg(long)]
+    pub confirm_archive: bool,
+
+    /// Say what would be done; ask the hub nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How long to wait for the minute's budget and for retries
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration::parse)]
+    pub max_wait: Duration,
+
+    /// Report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which side wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KeepSide {
+    /// The document; of a file that is gone, that it is gone.
+    Local,
+    /// The hub's text.
+    Remote,
+    /// Both, in the file.
+    Both,
+}
+
+/// Arguments of `hubsync forget`.
+#[derive(Clone, Debug, Args)]
+pub struct Forget {
+    /// Documents, or the ids of pages
+    #[arg(value_name = "PATH|PAGE_ID", required = true)]
+    pub what: Vec<PathBuf>,
 }
 
 /// Arguments of `hubsync status`.
@@ -359,10 +428,12 @@ impl Cli {
 
     /// What was typed that concerns the configuration.
     pub fn overrides(&self) -> Overrides {
-        let first_meeting = match &self.command {
-            Command::Sync(sync) => sync.first_meeting,
-            _ => None,
+        let (first_meeting, create) = match &self.command {
+            Command::Sync(sync) => (sync.first_meeting, sync.create),
+            _ => (None, false),
         };
+        let create =
+            create.then(|| Flag { name: "--create", key: "publish.create", value: "true".to_owned() });
         let flag = |side: FirstMeeting| Flag {
             name: "--first-meeting",
             key: "publish.on_first_meeting",
@@ -371,7 +442,8 @@ impl Cli {
                 FirstMeeting::Hold => "hold".to_owned(),
             },
         };
-        Overrides { config: self.global.config.clone(), flags: first_meeting.map(flag).into_iter().collect() }
+        let flags = first_meeting.map(flag).into_iter().chain(create).collect();
+        Overrides { config: self.global.config.clone(), flags }
     }
 }
 
@@ -411,7 +483,7 @@ mod tests {
 
     #[test]
     fn commands_of_the_contract_that_are_not_there_yet_are_unknown_with_code_2() {
-        for name in ["resolve", "pull", "diff", "completions"] {
+        for name in ["pull", "diff", "completions"] {
             let error = typed(&format!("hubsync {name}")).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (ErrorKind::InvalidSubcommand, 2), "{name}");
         }

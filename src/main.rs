@@ -108,6 +108,17 @@ async fn carry_out(cli: Cli, console: &Console) -> io::Result<Exit> {
             }
             Err(exit) => exit,
         },
+        Command::Resolve(args) => match loaded() {
+            Ok(loaded) => {
+                log(LogFormat::Pretty, Level::WARN);
+                commands::resolve::run(args, &loaded.config, &here, console, progress).await
+            }
+            Err(exit) => exit,
+        },
+        Command::Forget(args) => match loaded() {
+            Ok(loaded) => commands::forget::run(args, &loaded.config, &here, console).await,
+            Err(exit) => exit,
+        },
         Command::Pause(args) => match loaded() {
             Ok(loaded) => commands::pause::pause(args, &loaded.config, console).await,
             Err(exit) => exit,

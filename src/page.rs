@@ -215,7 +215,7 @@ pub fn fold(body: &str) -> String {
 }
 
 /// One text of a page as the hub answered it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
     /// The title.
     pub title: String,

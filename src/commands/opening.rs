@@ -12,6 +12,7 @@ use crate::config::credential::ApiKey;
 use crate::daemon::clock::Clock;
 use crate::daemon::driver::{Driver, cache_entries};
 use crate::daemon::keeper::Kept;
+use crate::daemon::scribe::Scribe;
 use crate::daemon::sender::{Means, Sender};
 use crate::daemon::settings;
 use crate::engine::Input;
@@ -22,12 +23,12 @@ use crate::local::folder::{Folder, Known};
 use crate::local::git::Gate;
 use crate::local::identity::Presence;
 use crate::output::{Console, Shown};
-use crate::page::{DocPath, PageId};
+use crate::page::{DocPath, PageId, Wall};
 use crate::reconcile::page_record::PageRecord;
 use crate::state::backups::Backups;
 use crate::state::error::StateError;
 use crate::state::lock::Lock;
-use crate::state::store::{Store, Told, Was};
+use crate::state::store::{FileEntry, Loaded, Store, Told, Was};
 use crate::state::usage::{HubKey, Ledger};
 
 /// How long nothing is sent after a damaged state was moved aside, in milliseconds: a write of the last run may still be on
@@ -156,7 +157,26 @@ fn open_at(state: &Path, config: &Config, console: &Console, root: RootLock) -> 
     }
     store.set_budget_of(hub.0)?;
     let files = store.files()?;
-    let mut ledger = Ledger::open(config.ledger_path(), hub, settings::limits(config), clock.now().wall)?;
+    let ledger = ledger(config, hub, clock.now().wall, console)?;
+    let folder = folder(config, cache_entries(files), &loaded.pages)?;
+    let client = settings::client(config)?;
+    let rules = config.policy().rules;
+    let source = config.hub.key.clone();
+    let url = config.hub.url.as_str().to_owned();
+    let sender = Arc::new(Sender::new(clock.clone(), config.root.clone(), url, Means { client, rules, source, key }));
+    let Loaded { pages, births, marks, names, hub: health, .. } = loaded;
+    let memory = Memory { pages, births, marks, names, hub: health };
+    let kept = Kept { store, backups: Backups::of_state(&config.state), ledger };
+    let pause = loaded.pause;
+    Ok(Opened { clock, lock, kept, memory, pause, folder, sender, hub, hold_ms, told: loaded.told })
+}
+
+/// The ledger of this hub and key, with what is configured for it.
+///
+/// # Errors
+/// Where it can't be opened.
+pub fn ledger(config: &Config, hub: HubKey, now: Wall, console: &Console) -> Result<Ledger, StateError> {
+    let mut ledger = Ledger::open(config.ledger_path(), hub, settings::limits(config), now)?;
     if let Was::MovedAside(aside) = ledger.was() {
         let aside = Shown::path(aside);
         console.warning(format_args!(
@@ -165,16 +185,27 @@ fn open_at(state: &Path, config: &Config, console: &Console, root: RootLock) -> 
         ));
     }
     ledger.set_timeout(settings::timeout(config));
-    let folder = folder(config, cache_entries(files), &loaded.pages)?;
-    let client = settings::client(config)?;
-    let rules = config.policy().rules;
-    let source = config.hub.key.clone();
-    let url = config.hub.url.as_str().to_owned();
-    let sender = Arc::new(Sender::new(clock.clone(), config.root.clone(), url, Means { client, rules, source, key }));
-    let memory = Memory { pages: loaded.pages, births: loaded.births, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
-    let kept = Kept { store, backups: Backups::of_state(&config.state), ledger };
-    let pause = loaded.pause;
-    Ok(Opened { clock, lock, kept, memory, pause, folder, sender, hub, hold_ms, told: loaded.told })
+    Ok(ledger)
+}
+
+/// What the state remembers, read beside whoever writes it; nothing, where there is none yet.
+///
+/// # Errors
+/// Where it can't be trusted or read.
+pub fn remembered(config: &Config) -> Result<(Loaded, Vec<FileEntry>), StateError> {
+    match Store::read_only(&config.state)? {
+        Some(mut store) => Ok((store.load()?, store.files()?)),
+        None => Ok((Loaded::default(), Vec::new())),
+    }
+}
+
+/// Who writes documents as a person decided.
+pub fn scribe(config: &Config) -> Scribe {
+    Scribe {
+        root: config.root.clone(),
+        rules: config.policy().rules,
+        backups: Backups::of_state(&config.state),
+    }
 }
 
 /// Tells of a state that was damaged.

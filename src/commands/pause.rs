@@ -102,7 +102,7 @@ fn by_ourselves(config: &Config, order: &Order, console: &Console) -> Result<Sta
     let before = store.load()?;
     let pause = match order {
         Order::Pause(until) => Some(PersonPause { since: now, until: *until }),
-        Order::Resume | Order::Sync(_) => None,
+        _ => None,
     };
     store.set_pause(pause)?;
     let is_on = |until: &Wall| before.hub.state == HubState::Paused && *until > now;

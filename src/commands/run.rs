@@ -95,6 +95,7 @@ impl Telling for Log {
             LogEvent::Adopted => tracing::debug!(page_id, %path, rule, "already the same"),
             LogEvent::Created { version } => tracing::info!(page_id, %path, version, rule, "created"),
             LogEvent::Archived => tracing::info!(page_id, %path, rule, "archived"),
+            LogEvent::Written { version } => tracing::info!(page_id, %path, version, rule, "written into its document"),
         }
     }
 

@@ -4,24 +4,19 @@
 use std::io;
 
 use crate::cli::{self, Exit};
-use crate::commands::{opening, report};
+use crate::commands::offline::{self, Offline};
+use crate::commands::report;
 use crate::config::Config;
-use crate::daemon::clock::Clock;
-use crate::daemon::driver::cache_entries;
 use crate::daemon::logging::Loudness;
 use crate::engine::change::{HubHealth, HubState};
-use crate::engine::{Engine, Input, Memory, Mode, Setting, ShutWhy};
-use crate::local::Quiet;
+use crate::engine::ShutWhy;
 use crate::local::patterns::COPIES;
 use crate::local::scan::IGNORE_FILE;
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Lines, Shown};
 use crate::page::Wall;
 use crate::state::disk;
-use crate::state::error::StateError;
-use crate::state::lock::Lock;
-use crate::state::store::{Daemon, Loaded, Store};
-use crate::state::usage::HubKey;
+use crate::state::store::Daemon;
 
 /// Reports.
 ///
@@ -32,33 +27,14 @@ pub fn run(args: &cli::Status, config: &Config, loudness: Loudness, console: &Co
         console.error(Shown::new(why));
         Ok(Exit::Usage)
     };
-    let clock = Clock::start();
-    let (loaded, files) = match read(config) {
-        Ok(read) => read,
-        Err(error) => return refuse(&error.to_string()),
-    };
-    let now = clock.now();
-    let daemon = match Lock::probe(&config.state) {
-        Ok(holder) => loaded.daemon.clone().filter(|_| holder.is_some()),
-        Err(error) => return refuse(&error.to_string()),
-    };
-    let mut folder = match opening::folder(config, cache_entries(files), &loaded.pages) {
-        Ok(folder) => folder,
+    let Offline { engine, now, hub, daemon, budget_of, remarks } = match offline::look(config) {
+        Ok(found) => found,
         Err(why) => return refuse(&why),
     };
-    let round = folder.scan(now.wall, Quiet::AtOnce);
-    for remark in &round.remarks {
+    for remark in &remarks {
         console.warning(Shown::new(remark));
     }
-    let hub = standing(loaded.hub.clone(), now.wall);
-    let budget_of = loaded.budget_of.map(HubKey);
-    let memory = Memory { pages: loaded.pages, births: loaded.births, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
-    let setting = Setting { mode: Mode::Offline, scope: Vec::new(), hold_ms: 0, jitter: 0.0 };
-    let mut engine = Engine::new(config.policy(), setting, memory);
-    engine.handle(now, Input::Paused(loaded.pause));
-    engine.handle(now, Input::Health(round.health));
-    engine.handle(now, Input::Settled(round.settled));
-    engine.conclude(now);
+    let hub = standing(hub, now.wall);
     let mut summary = engine.summary(now);
     if summary.hub.why != Some(ShutWhy::Person) {
         summary.hub = hub;
@@ -90,13 +66,6 @@ fn write_ignored(out: &mut Lines, config: &Config) {
     }
     for copy in COPIES {
         out.line(format_args!("  {}  ({})", copy.glob, copy.made_by));
-    }
-}
-
-fn read(config: &Config) -> Result<(Loaded, Vec<crate::state::store::FileEntry>), StateError> {
-    match Store::read_only(&config.state)? {
-        Some(mut store) => Ok((store.load()?, store.files()?)),
-        None => Ok((Loaded::default(), Vec::new())),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::output::{Console, Lines, Progress, ProgressMode, Shown, Tally, Waitin
 use crate::page::{Now, Wall};
 use crate::state::usage::HubKey;
 
-mod beside;
+pub(super) mod beside;
 
 /// How often a file that changes while it is read is looked at again.
 const TRIES: u32 = 10;
@@ -66,7 +66,8 @@ pub async fn run(
     let (opened, _copy) = match open(args, config, start.as_ref(), console).await {
         Ok(Found::Opened(opened, copy)) => (*opened, copy),
         Ok(Found::Daemon(daemon)) => {
-            return beside::order(args, config, (daemon, &scope), &mut signals, console, progress).await;
+            let order = beside::order(args, config, &scope);
+            return beside::give((daemon, order), how(args), config, &mut signals, console, progress).await;
         }
         Err(why) => return Ok(why.tell(console)),
     };
@@ -95,8 +96,9 @@ pub async fn run(
         }
         start.begin(&mut driver, &mut first);
     }
-    let mut watcher = Told::new(args, console, progress);
-    let end = one_shot::run(&mut driver, tree, first, args.max_wait, &mut signals, &mut watcher).await;
+    let mut watcher = Told::new(how(args).form, console, progress);
+    let scribe = opening::scribe(config);
+    let end = one_shot::run(&mut driver, tree, first, args.max_wait, (&mut signals, &scribe), &mut watcher).await;
     watcher.changed(&mut driver);
     drop(watcher);
     let now = driver.now();
@@ -104,7 +106,32 @@ pub async fn run(
     driver.finish();
     match end {
         End::Stopped(stop) => Ok(stopped(stop)),
-        End::Round => tell(args, config, console, hub, summary, now),
+        End::Round => tell(how(args), config, console, hub, summary, now),
+    }
+}
+
+/// How a round reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct How {
+    pub run: Run,
+    pub strict: Strictness,
+    pub form: Form,
+}
+
+/// For whom a report is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A person, who hears of each publish.
+    Text,
+    /// A script.
+    Json,
+}
+
+fn how(args: &cli::Sync) -> How {
+    How {
+        run: if args.dry_run { Run::DryRun } else { Run::Sync },
+        strict: if args.strict { Strictness::Strict } else { Strictness::Lenient },
+        form: if args.json { Form::Json } else { Form::Text },
     }
 }
 
@@ -147,7 +174,7 @@ async fn open(args: &cli::Sync, config: &Config, start: Option<&Start>, console:
     }
 }
 
-fn stopped(stop: Stop) -> Exit {
+pub(super) fn stopped(stop: Stop) -> Exit {
     match stop {
         Stop::Interrupt => Exit::Interrupted,
         Stop::Terminate | Stop::Hangup => Exit::Terminated,
@@ -156,7 +183,7 @@ fn stopped(stop: Stop) -> Exit {
 
 /// Whether a root that looks like another one was confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Confirmation {
+pub(super) enum Confirmation {
     Given,
     Missing,
 }
@@ -166,7 +193,7 @@ fn confirmation(args: &cli::Sync) -> Confirmation {
 }
 
 /// What the folder says. Files that are just being written are waited for, for a moment.
-async fn first_round(mut tree: Folder, now: Wall, confirmed: Confirmation) -> io::Result<(Folder, Round)> {
+pub(super) async fn first_round(mut tree: Folder, now: Wall, confirmed: Confirmation) -> io::Result<(Folder, Round)> {
     let scanned = tokio::task::spawn_blocking(move || {
         let mut round = tree.scan(now, Quiet::AtOnce);
         if matches!(round.health, RootHealth::Changed { .. }) && confirmed == Confirmation::Given {
@@ -197,21 +224,20 @@ async fn first_round(mut tree: Folder, now: Wall, confirmed: Confirmation) -> io
 }
 
 /// Reports, and answers how the process ends.
-fn tell(
-    args: &cli::Sync,
+pub(super) fn tell(
+    how: How,
     config: &Config,
     console: &Console,
     hub: HubKey,
     summary: Summary,
     now: Now,
 ) -> io::Result<Exit> {
-    let run = if args.dry_run { Run::DryRun } else { Run::Sync };
-    let strict = if args.strict { Strictness::Strict } else { Strictness::Lenient };
+    let How { run, strict, form } = how;
     let report = report::of(config, summary, Some(hub), DaemonReport::default(), now);
     if let RootHealth::Missing(why) = &report.summary.root {
         console.error(Shown::new(why));
     }
-    if args.json {
+    if form == Form::Json {
         let _ = console.result(&report.json(run))?;
     } else {
         for path in report::to_explain(&report.summary) {
@@ -223,32 +249,24 @@ fn tell(
 }
 
 /// Tells what is done while it is done.
-struct Told<'a> {
+pub(super) struct Told<'a> {
     console: &'a Console,
     progress: Progress,
-    publishes: Publishes,
+    form: Form,
     last: Option<Instant>,
-}
-
-/// Whether each publish is told in a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Publishes {
-    Told,
-    Untold,
 }
 
 /// The bar is drawn at most so often.
 const REDRAW: Duration = Duration::from_millis(100);
 
 impl<'a> Told<'a> {
-    fn new(args: &cli::Sync, console: &'a Console, progress: ProgressMode) -> Self {
-        let publishes = if args.json { Publishes::Untold } else { Publishes::Told };
-        Self { console, progress: Progress::new(progress, console.stderr_paint()), publishes, last: None }
+    pub(super) fn new(form: Form, console: &'a Console, progress: ProgressMode) -> Self {
+        Self { console, progress: Progress::new(progress, console.stderr_paint()), form, last: None }
     }
 
     /// Tells of something that was done to the hub.
     fn did(&mut self, line: Option<Lines>) {
-        if let Some(line) = line.filter(|_| self.publishes == Publishes::Told) {
+        if let Some(line) = line.filter(|_| self.form == Form::Text) {
             // A reader who has gone is told nothing more; the round goes on all the same.
             self.progress.aside(|| drop(self.console.result(&line)));
         }
@@ -310,6 +328,10 @@ fn line(entry: &LogEntry) -> Option<Lines> {
             Some(Lines::of(format_args!("created {path} (page {page}, {version})")))
         }
         LogEvent::Archived => Some(Lines::of(format_args!("archived {path}"))),
+        LogEvent::Written { version } => {
+            let version = version.map(|version| format!(" (version {version})")).unwrap_or_default();
+            Some(Lines::of(format_args!("wrote {path}: the hub's text{version}")))
+        }
         LogEvent::Adopted => None,
     }
 }

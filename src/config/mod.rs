@@ -198,7 +198,6 @@ impl Config {
     pub fn unsupported(&self) -> Vec<(&'static str, &'static str)> {
         let publish = &self.publish;
         let rules = [
-            (publish.create == Create::On, "publish.create", "this version can't create pages yet; set it to false"),
             (
                 publish.on_delete == OnDelete::Archive,
                 "publish.on_delete",

@@ -21,11 +21,12 @@ use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::engine::change::LogEntry;
-use crate::page::{Digest, Wall};
+use crate::engine::change::{FileChange, LogEntry};
+use crate::page::{Digest, PageId, Wall};
+use crate::reconcile::page_record::Resolution;
 
 /// What both sides must agree on; raised when an order or an answer means something else than before.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The longest path of a socket on any system of ours.
 const LONGEST_PATH: usize = 103;
@@ -63,6 +64,15 @@ pub enum Order {
     Pause(Option<Wall>),
     /// Go on.
     Resume,
+    /// A document was written, or why not: the answer to a [`Reply::Write`].
+    Wrote {
+        /// Which.
+        write: u64,
+        /// Why not.
+        failed: Option<String>,
+    },
+    /// Forget what is remembered of a page.
+    Forget(PageId),
 }
 
 /// `hubsync sync` beside a daemon.
@@ -72,12 +82,18 @@ pub struct SyncOrder {
     pub root: String,
     /// Documents and folders seen from the root, percent-encoded; none: everything.
     pub paths: Vec<String>,
+    /// `--create`.
+    #[serde(default)]
+    pub create: bool,
     /// `--first-meeting`: `local` or `hold`.
     pub first_meeting: Option<FirstMeeting>,
     /// `--max-wait`, in milliseconds.
     pub max_wait: u64,
     /// `--confirm-root`.
     pub confirm_root: bool,
+    /// What a person decided (`hubsync resolve`).
+    #[serde(default)]
+    pub decided: Vec<(PageId, Resolution)>,
     /// `--strict`.
     pub strict: bool,
 }
@@ -107,6 +123,10 @@ pub enum Reply {
     },
     /// Something was done to the hub.
     Did(LogEntry),
+    /// A document is to be written; answered by an [`Order::Wrote`] of its own.
+    Write(WriteOrder),
+    /// That was taken in. The last.
+    Taken,
     /// How far it is.
     Progress(Progress),
     /// `sync` is done. The last.
@@ -124,6 +144,17 @@ pub struct Hello {
     pub version: String,
     /// Its process.
     pub pid: u32,
+}
+
+/// What a command is to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteOrder {
+    /// By which its answer finds home.
+    pub write: u64,
+    /// The document, percent-encoded.
+    pub path: String,
+    /// What it is to say.
+    pub change: FileChange,
 }
 
 /// How far an order is.
@@ -195,6 +226,11 @@ impl Replies {
     /// One more line. A reader who is too slow misses it.
     pub fn tell(&self, reply: Reply) {
         drop(self.lines.try_send(reply));
+    }
+
+    /// The same for a line that must not be missed; whether it will be read.
+    pub fn tell_surely(&self, reply: Reply) -> bool {
+        self.lines.try_send(reply).is_ok()
     }
 
     /// Whether nobody waits any more.

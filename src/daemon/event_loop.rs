@@ -23,7 +23,7 @@ use crate::local::settle::Command;
 use crate::local::watch::Watching;
 use crate::output::Shown;
 use crate::output::summary::in_words;
-use crate::page::{DocPath, Wall};
+use crate::page::{DocPath, PageId, Wall};
 use crate::state::error::StateError;
 use crate::state::lock::Lock;
 use crate::state::store::Daemon;
@@ -80,6 +80,13 @@ impl Tree {
         self.commands.try_send(Command::LookNow(paths)).ok()?;
         self.questions += 1;
         Some(self.questions)
+    }
+
+    /// The state has forgotten this page.
+    pub fn forget(&mut self, page: PageId) {
+        if self.commands.try_send(Command::Forget(page)).is_err() {
+            tracing::warn!("the folder does not answer, so it will tell of the forgotten page when it is read again");
+        }
     }
 
     /// A person said that the root is the right one.
@@ -236,8 +243,11 @@ async fn tick(driver: &mut Driver, tree: &mut Tree) {
     }
 }
 
-/// Files that were not what was decided on are looked at again.
+/// Pages that were made are known by their files' paths; files that were not what was decided on are looked at again.
 async fn look_again(driver: &mut Driver, tree: &mut Tree) {
+    for (page, path) in driver.take_known() {
+        tree.tell(Command::Known(page, path)).await;
+    }
     for path in driver.take_reread() {
         tree.tell(Command::Look(path)).await;
     }

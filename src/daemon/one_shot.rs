@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::daemon::driver::Driver;
+use crate::daemon::driver::{Driver, ToWrite};
+use crate::daemon::scribe::Scribe;
 use crate::daemon::signals::{Signals, Stop};
 use crate::engine::{Input, Rest, ShutWhy, WaitsOn};
 use crate::local::Quiet;
@@ -36,7 +37,7 @@ pub async fn run(
     folder: Folder,
     first: Round,
     max_wait: Duration,
-    signals: &mut Signals,
+    (signals, scribe): (&mut Signals, &Scribe),
     watcher: &mut impl Watcher,
 ) -> End {
     let deadline = driver.now().mono.plus(u64::try_from(max_wait.as_millis()).unwrap_or(u64::MAX));
@@ -44,6 +45,7 @@ pub async fn run(
     driver.round(first);
     loop {
         driver.step();
+        write(driver, scribe).await;
         reread(driver, &mut folder).await;
         watcher.changed(driver);
         let now = driver.now();
@@ -87,13 +89,31 @@ pub fn gives_up(until: Option<Mono>, on: Option<WaitsOn>, now: Mono, deadline: M
     }
 }
 
-/// Looks again at files that were not what was decided on.
+/// Writes documents as a person decided; each is read again right after.
+async fn write(driver: &mut Driver, scribe: &Scribe) {
+    for ToWrite { id, path, change } in driver.take_writes() {
+        let (scribe, at) = (scribe.clone(), path.clone());
+        let written = tokio::task::spawn_blocking(move || scribe.write(&at, &change)).await;
+        let result = written.unwrap_or_else(|error| Err(error.to_string()));
+        if result.is_ok() {
+            driver.look_again(path);
+        }
+        driver.handle(Input::Wrote(id, result));
+    }
+}
+
+/// Looks again at files that were not what was decided on, or were written.
 async fn reread(driver: &mut Driver, folder: &mut Option<Folder>) {
-    let paths = driver.take_reread();
-    if paths.is_empty() {
+    let (known, paths) = (driver.take_known(), driver.take_reread());
+    if known.is_empty() && paths.is_empty() {
         return;
     }
     let Some(mut it) = folder.take() else { return };
+    known.into_iter().for_each(|(page, path)| it.note_known(page, path));
+    if paths.is_empty() {
+        *folder = Some(it);
+        return;
+    }
     let paths = paths.iter().map(|path| path.as_path().to_path_buf()).collect();
     let wall = driver.now().wall;
     let looked = tokio::task::spawn_blocking(move || {

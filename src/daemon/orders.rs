@@ -11,17 +11,17 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::daemon::control::{
-    Asked, Control, FirstMeeting, Order, Progress, Replies, Reply, Reported, Standing, SyncOrder,
+    Asked, Control, FirstMeeting, Order, Progress, Replies, Reply, Reported, Standing, SyncOrder, WriteOrder,
 };
-use crate::daemon::driver::Driver;
+use crate::daemon::driver::{Driver, ToWrite};
 use crate::daemon::event_loop::Tree;
 use crate::daemon::one_shot::gives_up;
 use crate::engine::change::{HubState, LogEntry, PersonPause};
 use crate::engine::settled::RootHealth;
-use crate::engine::{Input, OrderId, PublishNow, Rest, Summary, WaitsOn};
+use crate::engine::{Id, Input, NotForgotten, OrderId, PublishNow, Rest, Summary, WaitsOn};
 use crate::local::folder::Round;
-use crate::page::{DocPath, Mono, Now, Wall};
-use crate::policy::OnDifference;
+use crate::page::{DocPath, Mono, Now, PageId, Wall};
+use crate::policy::{Create, OnDifference};
 use crate::state::usage::HubKey;
 
 /// How often a file that is being written is looked at again, as by a `sync` without a daemon.
@@ -43,6 +43,9 @@ pub type Reporting = fn(&Config, Summary, HubKey, Now, &SyncOrder) -> Reported;
 pub struct Orders {
     control: Control,
     syncs: BTreeMap<OrderId, Sync>,
+    /// Documents that commands are writing.
+    writes: BTreeMap<u64, (OrderId, DocPath)>,
+    forgets: Vec<(PageId, Replies)>,
     pauses: Vec<Pausing>,
     pause: Option<PersonPause>,
     next: u64,
@@ -85,7 +88,15 @@ struct Pausing {
 impl Orders {
     /// Takes orders from this socket. `pause`: what a person said before.
     pub fn new(control: Control, pause: Option<PersonPause>) -> Self {
-        Self { control, syncs: BTreeMap::new(), pauses: Vec::new(), pause, next: 0 }
+        Self {
+            control,
+            syncs: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            forgets: Vec::new(),
+            pauses: Vec::new(),
+            pause,
+            next: 0,
+        }
     }
 
     /// The next order. Safe to drop while it waits.
@@ -110,6 +121,11 @@ impl Orders {
                 self.pause(Some(pause), replies, driver);
             }
             Order::Resume => self.pause(None, replies, driver),
+            Order::Wrote { write, failed } => {
+                self.wrote(write, failed, driver, tree);
+                replies.end(Reply::Taken);
+            }
+            Order::Forget(page) => self.forget(page, replies, driver, tree),
         }
     }
 
@@ -130,7 +146,10 @@ impl Orders {
             FirstMeeting::Local => OnDifference::Local,
             FirstMeeting::Hold => OnDifference::Hold,
         });
-        driver.handle(Input::PublishNow(id, PublishNow { scope: scope.clone(), on_first_meeting }));
+        let create = order.create.then_some(Create::On);
+        let now = PublishNow { scope: scope.clone(), create, on_first_meeting };
+        driver.handle(Input::PublishNow(id, now));
+        driver.handle(Input::Decided(order.decided.clone()));
         let sync = Sync {
             order,
             scope,
@@ -143,6 +162,57 @@ impl Orders {
             next_told: Instant::now(),
         };
         self.syncs.insert(id, sync);
+    }
+
+    /// A command has written a document, or could not: the folder is asked what it says by now.
+    fn wrote(&mut self, write: u64, failed: Option<String>, driver: &mut Driver, tree: &mut Tree) {
+        let Some((order, path)) = self.writes.remove(&write) else { return };
+        let written = failed.is_none();
+        driver.handle(Input::Wrote(Id(write), failed.map_or(Ok(()), Err)));
+        if let Some(sync) = self.syncs.get_mut(&order).filter(|_| written)
+            && let Some(question) = tree.question(vec![path])
+        {
+            sync.phase = Phase::Asked(question);
+        }
+    }
+
+    /// Documents that are to be written go to whoever ordered it.
+    fn hand_out(&mut self, driver: &mut Driver) {
+        for ToWrite { id, path, change } in driver.take_writes() {
+            let ordered = |sync: &Sync| sync.order.decided.iter().any(|(page, _)| *page == change.page);
+            let order = self.syncs.iter().find(|(_, sync)| ordered(sync));
+            let line = WriteOrder { write: id.0, path: encoded(path.as_path()), change: (*change).clone() };
+            match order.filter(|(_, sync)| sync.replies.tell_surely(Reply::Write(line))) {
+                Some((order, _)) => drop(self.writes.insert(id.0, (*order, path))),
+                None => {
+                    let why = "no command is there any more to write the document".to_owned();
+                    driver.handle(Input::Wrote(id, Err(why)));
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, page: PageId, replies: Replies, driver: &mut Driver, tree: &mut Tree) {
+        let now = driver.now();
+        match driver.engine().forget_page(now, &page) {
+            Err(why @ NotForgotten::InDoubt) => replies.end(Reply::Refused { why: why.to_string(), exit: 75 }),
+            Err(why @ NotForgotten::Unknown) => replies.end(Reply::Refused { why: why.to_string(), exit: 2 }),
+            Ok(()) => {
+                tree.forget(page.clone());
+                self.forgets.push((page, replies));
+            }
+        }
+    }
+
+    /// What is forgotten is answered once that is on the disk.
+    fn attend_forgets(&mut self, driver: &mut Driver) {
+        for (page, replies) in std::mem::take(&mut self.forgets) {
+            if driver.engine().is_stored(&page) {
+                replies.end(Reply::Taken);
+            } else if !replies.is_closed() {
+                self.forgets.push((page, replies));
+            }
+        }
     }
 
     fn pause(&mut self, pause: Option<PersonPause>, replies: Replies, driver: &mut Driver) {
@@ -187,6 +257,8 @@ impl Orders {
     /// Brings each order on as far as it goes now.
     pub fn attend(&mut self, driver: &mut Driver, tree: &mut Tree, config: &Config, report: Reporting) {
         self.attend_pauses(driver);
+        self.attend_forgets(driver);
+        self.hand_out(driver);
         let now = driver.now();
         let ids: Vec<OrderId> = self.syncs.keys().copied().collect();
         for id in ids {
@@ -196,10 +268,20 @@ impl Orders {
                 sync.tell_progress(driver, now);
                 continue;
             }
+            self.abandon(id, driver);
             driver.handle(Input::OrderEnded(id));
             if let Some(sync) = self.syncs.remove(&id) {
                 sync.end(driver, now, config, report);
             }
+        }
+    }
+
+    /// What was to be written for this order will not be.
+    fn abandon(&mut self, order: OrderId, driver: &mut Driver) {
+        let theirs: Vec<u64> = self.writes.iter().filter(|(_, (of, _))| *of == order).map(|(write, _)| *write).collect();
+        for write in theirs {
+            self.writes.remove(&write);
+            driver.handle(Input::Wrote(Id(write), Err("the command that was to write it has ended".to_owned())));
         }
     }
 
@@ -229,7 +311,7 @@ impl Orders {
     /// When to attend to them again although nothing happens.
     pub fn wakeup(&self) -> Option<Instant> {
         let soon = |after| Instant::now() + after;
-        if !self.pauses.is_empty() {
+        if !self.pauses.is_empty() || !self.forgets.is_empty() {
             return Some(soon(Duration::from_millis(20)));
         }
         (!self.syncs.is_empty()).then(|| soon(TELL))

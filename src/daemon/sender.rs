@@ -1,14 +1,17 @@
 //! Sends one request: for a write it reads the document again, right before, and verifies that it is what was decided on. It
 //! holds the key, and reads it anew from its source when the hub refuses it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::config::credential::{ApiKey, KeySource as Source};
 use crate::daemon::clock::Clock;
-use crate::engine::request::{Answer, AnswerBody, KeySource, PatchRequest, Request};
+use crate::daemon::id_line;
+use crate::document;
+use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
 use crate::hub::client::Client;
 use crate::local::read;
+use crate::page::{Digest, DocPath};
 use crate::policy::Rules;
 use crate::state::usage::HubKey;
 
@@ -19,6 +22,14 @@ pub struct Sender {
     root: PathBuf,
     url: String,
     means: Mutex<Means>,
+}
+
+/// What a file must be fit for beside being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    Any,
+    /// A page's id is to be written into it.
+    ForAnId,
 }
 
 /// What a changed configuration may change.
@@ -55,12 +66,23 @@ impl Sender {
         HubKey::of(&self.url, self.key().expose())
     }
 
+    /// The root; may be a link.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Sends one request and reads its answer.
     pub async fn send(&self, request: &Request) -> Answer {
         let body = match request {
-            Request::Patch(patch) if patch.patch.text.is_some() => match self.body(patch).await {
-                Some(body) => Some(body),
-                None => return self.unsent(AnswerBody::Stale),
+            Request::Patch(patch) if patch.patch.text.is_some() => {
+                match self.body(&patch.path, patch.source, Fit::Any).await {
+                    Ok(body) => Some(body),
+                    Err(why) => return self.unsent(why),
+                }
+            }
+            Request::Create(create) => match self.body(&create.path, create.post.source, Fit::ForAnId).await {
+                Ok(body) => Some(body),
+                Err(why) => return self.unsent(why),
             },
             _ => None,
         };
@@ -101,13 +123,19 @@ impl Sender {
         self.means().key
     }
 
-    async fn body(&self, patch: &PatchRequest) -> Option<String> {
-        let (root, path, rules, source) = (self.root.clone(), patch.path.clone(), self.means().rules, patch.source);
-        let read = tokio::task::spawn_blocking(move || read::body_of(&root, &path, &rules, source)).await;
-        match read {
-            Ok(Ok(body)) => Some(body),
-            Ok(Err(_)) | Err(_) => None,
-        }
+    async fn body(&self, path: &DocPath, source: Digest, fit: Fit) -> Result<String, AnswerBody> {
+        let (root, path, rules) = (self.root.clone(), path.clone(), self.means().rules);
+        let read = move || {
+            let bytes = read::contents(&root, &path).map_err(|_| AnswerBody::Stale)?;
+            if Digest::of(&bytes) != source {
+                return Err(AnswerBody::Stale);
+            }
+            if fit == Fit::ForAnId {
+                id_line::fits(&root, &path, &bytes).map_err(|why| AnswerBody::Unwritable { why })?;
+            }
+            document::body(&bytes, &rules).ok_or(AnswerBody::Stale)
+        };
+        tokio::task::spawn_blocking(read).await.unwrap_or(Err(AnswerBody::Stale))
     }
 
     fn unsent(&self, body: AnswerBody) -> Answer {

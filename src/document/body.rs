@@ -89,7 +89,7 @@ pub(super) fn conflict(text: &str, body: usize) -> Option<Range<usize>> {
 }
 
 /// The fenced code blocks of the body, in order.
-fn fenced_code(text: &str, body: usize) -> Vec<Range<usize>> {
+pub(super) fn fenced_code(text: &str, body: usize) -> Vec<Range<usize>> {
     let fenced = |event: &Event<'_>| matches!(event, Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_))));
     let blocks = markdown(&text[body..]).filter(|(event, _)| fenced(event));
     blocks.map(|(_, range)| body + range.start..body + range.end).collect()

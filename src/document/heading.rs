@@ -41,30 +41,37 @@ pub(super) fn first(body: &str) -> Option<Heading> {
     None
 }
 
+/// The body's first block, if that is a level-1 heading: its text, and its bytes with the blank lines after it.
+pub(super) fn first_block(body: &str) -> Option<Heading> {
+    let mut events = markdown(body);
+    let Some((Event::Start(Tag::Heading { level: HeadingLevel::H1, .. }), range)) = events.next() else { return None };
+    let span = from_line_start(body, range);
+    // Definitions of links may come before it, unseen: then it is not the first block.
+    if !body[..span.start].trim().is_empty() {
+        return None;
+    }
+    let blank: usize = body[span.end..].split_inclusive('\n').take_while(|line| is_blank(line)).map(str::len).sum();
+    Some(Heading { text: text(&mut events), span: span.start..span.end + blank })
+}
+
 /// The body without its first block, if that is a level-1 heading equal to the title, and without the blank lines after
 /// it.
 pub(super) fn without_title(body: &str, title: &str) -> String {
-    let mut events = markdown(body);
-    let Some((Event::Start(Tag::Heading { level: HeadingLevel::H1, .. }), range)) = events.next() else {
-        return body.to_owned();
-    };
-    let span = from_line_start(body, range);
-    // Definitions of links may come before it, unseen: then it is not the first block.
-    if !body[..span.start].trim().is_empty() || !same(&text(&mut events), title) {
-        return body.to_owned();
+    match first_block(body) {
+        Some(heading) if same(&heading.text, title) => {
+            [&body[..heading.span.start], &body[heading.span.end..]].concat()
+        }
+        _ => body.to_owned(),
     }
-    let rest = &body[span.end..];
-    let blank = rest.split_inclusive('\n').take_while(|line| is_blank(line)).map(str::len).sum::<usize>();
-    [&body[..span.start], &rest[blank..]].concat()
 }
 
 /// A line of nothing but blanks, as Markdown means it: one with a no-break space or another mark that can't be seen is text.
-fn is_blank(line: &str) -> bool {
+pub(super) fn is_blank(line: &str) -> bool {
     line.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// Equal after trimming, in NFC.
-fn same(heading: &str, title: &str) -> bool {
+pub(super) fn same(heading: &str, title: &str) -> bool {
     let folded = title.split_whitespace().collect::<Vec<_>>().join(" ");
     heading.nfc().eq(folded.nfc())
 }

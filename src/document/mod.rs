@@ -5,10 +5,11 @@
 //! taken for gone. Every room above may call it.
 //!
 //! Reading order: `fence` finds the front matter, `yaml` reads its entries, `front_matter` takes ours from them,
-//! `heading` finds the title, `body` says what travels.
+//! `heading` finds the title, `body` says what travels. `edit` goes the other way: it writes into documents.
 
 mod body;
 mod diagnostic;
+pub mod edit;
 mod fence;
 mod front_matter;
 mod heading;

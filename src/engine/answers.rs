@@ -56,10 +56,21 @@ impl Engine {
         }
     }
 
+    /// We archived the page.
+    pub(super) fn archived(&mut self, now: Now, id: &PageId, rule: &'static str) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let record = &mut entry.record;
+        (record.archived, record.doubt, record.settled, record.trouble) = (Some(now.wall), None, None, None);
+        let (path, rule) = (entry.path.to_text(), rule.to_owned());
+        self.unsaved.log.push(LogEntry { at: now.wall, page: id.clone(), path, event: LogEvent::Archived, rule });
+        self.unsaved.page(now.mono, id);
+    }
+
     fn count(&mut self, request: &Request, outcome: &Outcome) {
         let method = match request {
             Request::Patch(_) => "PATCH",
             Request::Create(_) => "POST",
+            Request::Archive(_) => "DELETE",
             Request::Get(_) | Request::List { .. } | Request::Names(..) => "GET",
         };
         if !matches!(outcome, Outcome::Unreachable { .. } | Outcome::Stale | Outcome::Unwritable { .. }) {
@@ -308,6 +319,14 @@ impl Engine {
     fn write_answered(&mut self, now: Now, id: &PageId, answer: Answer, outcome: Outcome) {
         match (outcome, answer.body) {
             (Outcome::Done, AnswerBody::Page(page)) => self.acknowledge(now, id, &page, answer.ended.mono),
+            (Outcome::Done, AnswerBody::Archived) => {
+                let rule = self.entries.get(id).map_or("", |entry| entry.standing.rule);
+                self.archived(now, id, rule);
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.sight.forget(answer.ended.mono);
+                }
+                self.drop_intent(now, id);
+            }
             (Outcome::Done | Outcome::Absent, _) => {
                 self.missed(now, id, answer.sent.mono);
                 self.drop_intent(now, id);
@@ -360,6 +379,7 @@ impl Engine {
         entry.quiet = None;
         let record = &mut entry.record;
         (record.doubt, record.refused, record.absent, record.trouble) = (None, None, None, None);
+        record.settled = None;
         if patch.text.is_some() {
             note_publish(entry, now);
         }
@@ -381,7 +401,14 @@ impl Engine {
     fn refused(&mut self, now: Now, id: &PageId, status: u16, message: String) {
         let document = match self.entries.get(id).map(|entry| &entry.found) {
             Some(Some(Found::Document(document))) => document.clone(),
-            _ => return self.drop_intent(now, id),
+            _ => {
+                // An archive that the hub refuses is not asked for again by itself.
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.intent = None;
+                }
+                self.unwritten(now, id, &message);
+                return;
+            }
         };
         let desired = self.desired(&document);
         if let (Some(entry), Ok(desired)) = (self.entries.get_mut(id), desired) {

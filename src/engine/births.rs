@@ -15,7 +15,7 @@ use crate::reconcile::page_record::Seen;
 use crate::reconcile::step::{Hold, RemoteDraft};
 use crate::reconcile::{names, wanted};
 
-use super::change::FileChange;
+use super::change::IdLine;
 use super::entry::{Action, Entry, Life, Planned, Standing, Want};
 use super::listing::PageList;
 use super::plan::{Progress, ROUNDS};
@@ -308,7 +308,7 @@ impl Engine {
                 let Some(source) = birthing.unborn.as_ref().map(|unborn| unborn.document.source) else {
                     return Progress::AtRest;
                 };
-                self.write_id(FileChange { path: path.clone(), source, page: id });
+                self.write_id(IdLine { path: path.clone(), source, page: id });
                 Progress::AtRest
             }
             BirthStep::DropDoubt => {

@@ -2,7 +2,7 @@
 //! from then on, and its id that is written into the file.
 
 use crate::pace::backoff::Backoff;
-use crate::page::{DocPath, Mono, Now, Page, PageId, PageStatus, Patch, PatchText, Print, Status, Wall};
+use crate::page::{DocPath, Now, Page, PageId, PageStatus, Patch, PatchText, Print, Status};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::birth::{Post, PostDoubt};
 use crate::reconcile::page_record::{Intent, IntentKind, PageRecord, Refused, Seen, Trouble};
@@ -10,7 +10,7 @@ use crate::reconcile::step::{Hold, RemoteDraft};
 use crate::reconcile::{acknowledged, merge, names, wanted};
 
 use super::births::Candidate;
-use super::change::{FileChange, LogEntry, LogEvent, Written};
+use super::change::{IdLine, LogEntry, LogEvent, Written};
 use super::entry::{Entry, Life, Standing};
 use super::listing::{Complete, Read};
 use super::outcome::Outcome;
@@ -239,33 +239,33 @@ impl Engine {
     // ---- the id in the file
 
     /// N4: the page's id belongs into its file.
-    pub(super) fn wants_id(&mut self, now: Now, id: &PageId, rule: &'static str) -> Progress {
+    pub(super) fn wants_id(&mut self, id: &PageId, rule: &'static str) -> Progress {
         if self.is_aside(id, rule) {
             return Progress::AtRest;
         }
         let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
         let Some(Found::Unnamed { document, .. }) = &entry.found else { return Progress::AtRest };
-        let change = FileChange { path: entry.path.clone(), source: document.source, page: id.clone() };
+        let line = IdLine { path: entry.path.clone(), source: document.source, page: id.clone() };
         if entry.standing.rule != rule || entry.standing.state != State::Blocked {
             entry.standing = Standing::pending(rule, None);
         }
         entry.life = Life::Idle;
-        self.write_id(change);
+        self.write_id(line);
         Progress::AtRest
     }
 
     /// Has the id written, if that it belongs there is stored; else it is asked for again when it is.
-    pub(super) fn write_id(&mut self, change: FileChange) {
+    pub(super) fn write_id(&mut self, line: IdLine) {
         let writes = matches!(self.setting.mode, Mode::Daemon | Mode::OneShot(Writes::Send));
         let unsaved =
-            self.unsaved.pages.contains(&change.page) || self.stores.values().any(|s| s.pages.contains(&change.page));
+            self.unsaved.pages.contains(&line.page) || self.stores.values().any(|s| s.pages.contains(&line.page));
         if !writes || unsaved {
             return;
         }
         let effect = self.fresh_id();
-        self.set_life(&change, Life::InFlight);
-        self.file_changes.insert(effect, change.clone());
-        self.outbox.push_back(Effect::Write(effect, change));
+        self.set_life(&line, Life::InFlight);
+        self.id_lines.insert(effect, line.clone());
+        self.outbox.push_back(Effect::WriteId(effect, line));
     }
 
     /// These pages are stored: their ids may be written.
@@ -287,41 +287,41 @@ impl Engine {
     }
 
     /// A file was changed, or why not.
-    pub(super) fn wrote(&mut self, now: Now, effect: Id, written: Written) {
-        let Some(change) = self.file_changes.remove(&effect) else { return };
+    pub(super) fn id_written(&mut self, now: Now, effect: Id, written: Written) {
+        let Some(line) = self.id_lines.remove(&effect) else { return };
         match written {
             Written::Done | Written::Stale => {
                 let again = now.mono.plus(self.policy.debounce).plus(AGAIN_MS);
-                self.set_life(&change, Life::Waiting(again));
-                self.outbox.push_back(Effect::Reread(change.path));
+                self.set_life(&line, Life::Waiting(again));
+                self.outbox.push_back(Effect::Reread(line.path));
             }
             Written::Failed(why) => {
-                let Hold { state, reason, .. } = unwritable(format!("its page {} is made, but {why}", change.page));
+                let Hold { state, reason, .. } = unwritable(format!("its page {} is made, but {why}", line.page));
                 let standing =
                     Standing { state, reason: Some(reason), draft: RemoteDraft::None, remote_version: None, rule: "N4" };
-                self.set_life(&change, Life::Waiting(now.mono.plus(UNWRITABLE_MS)));
-                self.set_standing(&change, standing);
+                self.set_life(&line, Life::Waiting(now.mono.plus(UNWRITABLE_MS)));
+                self.set_standing(&line, standing);
             }
         }
     }
 
-    fn set_life(&mut self, change: &FileChange, life: Life) {
-        if let Some(birthing) = self.births.get_mut(&change.path) {
+    fn set_life(&mut self, line: &IdLine, life: Life) {
+        if let Some(birthing) = self.births.get_mut(&line.path) {
             birthing.life = life;
-        } else if let Some(entry) = self.entries.get_mut(&change.page).filter(|entry| entry.path == change.path) {
+        } else if let Some(entry) = self.entries.get_mut(&line.page).filter(|entry| entry.path == line.path) {
             entry.life = life;
         }
     }
 
-    fn set_standing(&mut self, change: &FileChange, standing: Standing) {
-        if let Some(birthing) = self.births.get_mut(&change.path) {
+    fn set_standing(&mut self, line: &IdLine, standing: Standing) {
+        if let Some(birthing) = self.births.get_mut(&line.path) {
             if birthing.standing.reason != standing.reason {
-                self.loose_news.insert(change.path.clone());
+                self.loose_news.insert(line.path.clone());
             }
             birthing.standing = standing;
-        } else if let Some(entry) = self.entries.get_mut(&change.page) {
+        } else if let Some(entry) = self.entries.get_mut(&line.page) {
             if entry.standing.reason != standing.reason {
-                self.news.insert(change.page.clone());
+                self.news.insert(line.page.clone());
             }
             entry.standing = standing;
         }

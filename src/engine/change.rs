@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::gates::ShutWhy;
-use crate::page::{Digest, DocPath, PageId, Side, Stamp, Text, Wall};
+use crate::page::{Digest, DocPath, Named, PageId, Side, Stamp, Status, Text, Wall};
 use crate::reconcile::birth::Birth;
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
@@ -170,12 +170,17 @@ pub enum LogEvent {
         /// Its version; `None` for a draft.
         version: Option<u64>,
     },
+    /// The hub's text was written into the document, as a person decided.
+    Written {
+        /// The version that it is; `None` if never published.
+        version: Option<u64>,
+    },
 }
 
 /// A line of ours that goes into a file: `page_id`, before the line that closes the front matter. Only if the file is what
 /// it was; nothing else in it is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileChange {
+pub struct IdLine {
     /// The file.
     pub path: DocPath,
     /// What its bytes were when this was decided.
@@ -184,7 +189,7 @@ pub struct FileChange {
     pub page: PageId,
 }
 
-/// What came of changing a file.
+/// What came of writing such a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
     /// It is done, and on the disk.
@@ -193,4 +198,33 @@ pub enum Written {
     Stale,
     /// It can't be done: the words for a person.
     Failed(String),
+}
+
+/// A document that a person wants to say what its page says. A command writes it; nothing is adopted before it is read again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChange {
+    /// The page.
+    pub page: PageId,
+    /// Its published version; `None` if never published.
+    pub version: Option<u64>,
+    /// Digest of the file that it was decided on; `None`: there is none, and it is written anew.
+    pub source: Option<Digest>,
+    /// What becomes of the document's own text.
+    pub own_text: OwnText,
+    /// The hub's text.
+    pub text: Text,
+    /// What the front matter must say; `None`: what it says.
+    pub status: Option<Status>,
+    /// The lists that differ, by name; of a file that is written anew all that it has.
+    pub lists: Named,
+}
+
+/// What becomes of a document's own text when the hub's comes into its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnText {
+    /// It goes, into a backup.
+    Replaced,
+    /// It stays, with conflict markers where the two differ.
+    Beside,
 }

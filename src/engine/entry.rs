@@ -2,7 +2,7 @@
 //! its life. Only the engine's own files touch it.
 
 use crate::pace::quota::Lane;
-use crate::page::{DocPath, Mono, Page, Row, Wall};
+use crate::page::{DocPath, Mono, Page, Row, Stamp, Wall};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::FRESH_MS;
 use crate::reconcile::page_record::{Intent, PageRecord};
@@ -94,25 +94,6 @@ pub(super) struct Quiet {
     pub until: Mono,
 }
 
-/// What a request does to a page, in the contract's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Changes it.
-    Patch,
-    /// Makes it.
-    Create,
-}
-
-impl Action {
-    /// As the contract spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Patch => "patch",
-            Self::Create => "create",
-        }
-    }
-}
-
 /// What a dry run would send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
@@ -124,6 +105,19 @@ pub struct Planned {
     pub replaces_title: Option<String>,
     /// The row of the table that says so.
     pub rule: &'static str,
+}
+
+/// What can be done for a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It is published.
+    Patch,
+    /// It is made.
+    Create,
+    /// It is archived.
+    Archive,
+    /// Its text is written into its document.
+    Write,
 }
 
 /// What this process knows of the hub's side of one page, by when it was asked.
@@ -249,6 +243,18 @@ impl Entry {
             _ => None,
         };
         written.or_else(|| self.record.seen.as_ref().map(|seen| seen.title.clone()))
+    }
+
+    /// The marks of the page as last known: what a person who looked at `status` decided on.
+    pub fn marks(&self) -> Option<(Option<u64>, Stamp)> {
+        let row = self.record.moved.as_ref().map(|row| (row.version, row.updated_at));
+        row.or_else(|| self.record.seen.as_ref().map(|seen| (seen.version, seen.updated_at)))
+    }
+
+    /// Whether nothing is left of it but that we archived its page.
+    pub fn is_archived_for_good(&self) -> bool {
+        let gone = matches!(self.found, Some(Found::Gone { .. }));
+        gone && self.record.archived.is_some() && self.record.base.is_none()
     }
 
     /// When it may be tried again after a passing fault, on the monotonic clock.

@@ -110,10 +110,6 @@ impl PageList {
         Self { after, progress: Progress::new(), date: None }
     }
 
-    /// From when on it tells of what was touched.
-    pub fn after(&self) -> Option<Stamp> {
-        self.after
-    }
 
     /// What to send next.
     pub fn request(&self) -> Request {

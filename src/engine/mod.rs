@@ -10,7 +10,7 @@
 //! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
 //!
 //! Reading order: `entry` (one page), `plan` (decide and what follows), `births` and `born` (documents that get a page),
-//! `history` (runs without a state), `spend` (slots and requests), `answers` (what came
+//! `resolve` (what a person decides), `history` (runs without a state), `spend` (slots and requests), `answers` (what came
 //! back), `listing` and `gates` (lists, and what keeps requests back), `backlog`, `summary`.
 
 mod answers;
@@ -27,6 +27,7 @@ pub mod outcome;
 mod plan;
 mod publish_now;
 pub mod request;
+mod resolve;
 pub mod settled;
 mod spend;
 mod summary;
@@ -39,15 +40,16 @@ use crate::page::{DocPath, ListKind, Mono, Now, PageId};
 use crate::policy::{ConflictCheck, Policy};
 use crate::reconcile::birth::Birth;
 use crate::reconcile::names::Names;
-use crate::reconcile::page_record::PageRecord;
+use crate::reconcile::page_record::{PageRecord, Resolution};
 
 use crate::simulation::{Planted, planted};
 use births::{Birthing, HubClock, MadeList};
-use change::{Change, FileChange, HubHealth, Marks, PersonPause, Written};
+use change::{Change, FileChange, HubHealth, IdLine, Marks, PersonPause, Written};
 use entry::{Entry, Life};
 use gates::Gates;
 use listing::{NamesRun, PageList};
 use request::{Answer, Request};
+use resolve::Writing;
 use settled::{History, RootHealth, Settled};
 use spend::{Job, Slot};
 use unsaved::Unsaved;
@@ -57,6 +59,7 @@ pub use backlog::Waiting;
 pub use entry::{Action, Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
 pub use publish_now::{OrderId, PublishNow};
+pub use resolve::NotForgotten;
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};
 
 /// Names one effect, so that its answer finds home.
@@ -78,8 +81,8 @@ pub enum Input {
     NoLedger(Id, String),
     /// A request ended.
     Answered(Id, Answer),
-    /// A file was changed, or why not.
-    Wrote(Id, Written),
+    /// A page's id was written into its document, or why not.
+    IdWritten(Id, Written),
     /// A change was stored, or why not.
     Stored(Id, Result<(), String>),
     /// The configuration was read again.
@@ -88,6 +91,10 @@ pub enum Input {
     KeyRenewed,
     /// A person paused; `None`: they said to go on.
     Paused(Option<PersonPause>),
+    /// A person decided which side wins, each on the marks of a page.
+    Decided(Vec<(PageId, Resolution)>),
+    /// A document was written, or why not.
+    Wrote(Id, Result<(), String>),
     /// A person said: publish these now.
     PublishNow(OrderId, PublishNow),
     /// That order has ended.
@@ -109,11 +116,13 @@ pub enum Effect {
     Send(Id, Request),
     /// Store this; answered by `Stored`. Changes are stored in the order in which they come.
     Store(Id, Box<Change>),
-    /// Write a line into a file; answered by `Wrote`.
-    Write(Id, FileChange),
+    /// Write a page's id into its document; answered by `IdWritten`.
+    WriteId(Id, IdLine),
     /// The page of this file is known from now on, although the file does not name it yet. Comes before anything that makes
     /// the file be looked at.
     Known(PageId, DocPath),
+    /// Write the hub's text into a document; answered by `Wrote`.
+    Write(Id, DocPath, Box<FileChange>),
     /// A file is not what was decided on: look at it again and send what it is now.
     Reread(DocPath),
 }
@@ -193,7 +202,8 @@ pub struct Engine {
     slot: Slot,
     jobs: BTreeMap<Id, Job>,
     stores: BTreeMap<Id, Unsaved>,
-    file_changes: BTreeMap<Id, FileChange>,
+    id_lines: BTreeMap<Id, IdLine>,
+    writes: BTreeMap<Id, Writing>,
     due: VecDeque<PageId>,
     births_due: VecDeque<DocPath>,
     outbox: VecDeque<Effect>,
@@ -266,7 +276,8 @@ impl Engine {
             slot: Slot::None,
             jobs: BTreeMap::new(),
             stores: BTreeMap::new(),
-            file_changes: BTreeMap::new(),
+            id_lines: BTreeMap::new(),
+            writes: BTreeMap::new(),
             due: VecDeque::new(),
             births_due: VecDeque::new(),
             outbox: VecDeque::new(),
@@ -294,11 +305,13 @@ impl Engine {
             Input::Reserved(id, answer) => self.reserved(now, id, answer),
             Input::NoLedger(id, why) => self.no_ledger(now, id, &why),
             Input::Answered(id, answer) => self.answered(now, id, answer),
-            Input::Wrote(id, written) => self.wrote(now, id, written),
+            Input::IdWritten(id, written) => self.id_written(now, id, written),
             Input::Stored(id, result) => self.stored(now, id, result),
             Input::Policy(policy) => self.new_policy(policy),
             Input::KeyRenewed => self.key_renewed(),
             Input::Paused(pause) => self.gates.pause_by_person(now, pause),
+            Input::Decided(decided) => self.decided(now, decided),
+            Input::Wrote(id, result) => self.wrote(now, id, result),
             Input::PublishNow(id, order) => self.publish_now(now, id, order),
             Input::OrderEnded(id) => self.order_ended(id),
             Input::Woke => self.woke(now),

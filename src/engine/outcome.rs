@@ -86,12 +86,17 @@ pub fn outcome(request: &Request, answer: &Answer) -> Outcome {
             PageStatus::Archived => Outcome::Absent,
             PageStatus::Draft | PageStatus::Published => Outcome::Done,
         },
-        AnswerBody::Rows(_) | AnswerBody::Folders(_) | AnswerBody::Skills(_) | AnswerBody::Sources(_)
+        AnswerBody::Archived
+        | AnswerBody::Rows(_)
+        | AnswerBody::Folders(_)
+        | AnswerBody::Skills(_)
+        | AnswerBody::Sources(_)
             if is_for(request, &answer.body) =>
         {
             Outcome::Done
         }
         AnswerBody::Page(_)
+        | AnswerBody::Archived
         | AnswerBody::Rows(_)
         | AnswerBody::Folders(_)
         | AnswerBody::Skills(_)
@@ -135,8 +140,9 @@ fn is_for(request: &Request, body: &AnswerBody) -> bool {
     match (request, body) {
         (Request::Get(id), AnswerBody::Page(page)) => page.id == *id,
         (Request::Patch(patch), AnswerBody::Page(page)) => page.id == patch.page,
-        (Request::Create(_), AnswerBody::Page(_)) => true,
-        (Request::List { .. }, AnswerBody::Rows(_))
+        (Request::Create(_), AnswerBody::Page(_))
+        | (Request::Archive(_), AnswerBody::Archived)
+        | (Request::List { .. }, AnswerBody::Rows(_))
         | (Request::Names(ListKind::Folders, _), AnswerBody::Folders(_))
         | (Request::Names(ListKind::Skills, _), AnswerBody::Skills(_))
         | (Request::Names(ListKind::Sources, _), AnswerBody::Sources(_)) => true,
@@ -146,7 +152,7 @@ fn is_for(request: &Request, body: &AnswerBody) -> bool {
 
 fn is_about_one_page(request: &Request) -> bool {
     match request {
-        Request::Get(_) | Request::Patch(_) => true,
+        Request::Get(_) | Request::Patch(_) | Request::Archive(_) => true,
         Request::List { .. } | Request::Names(..) | Request::Create(_) => false,
     }
 }
@@ -158,7 +164,9 @@ fn makes_a_page(request: &Request) -> bool {
 /// A fault after which nobody knows: a read is asked again, a write is in doubt.
 fn failed(request: &Request, code: Code, message: String) -> Outcome {
     match request {
-        Request::Patch(_) | Request::Create(_) => Outcome::InDoubt { code: Code::InDoubt, message },
+        Request::Patch(_) | Request::Create(_) | Request::Archive(_) => {
+            Outcome::InDoubt { code: Code::InDoubt, message }
+        }
         Request::Get(_) | Request::List { .. } | Request::Names(..) => Outcome::Retry { code, message },
     }
 }

@@ -135,8 +135,7 @@ impl Engine {
                 Progress::Again
             }
             Step::Archived => {
-                (entry.record.archived, entry.record.doubt) = (Some(now.wall), None);
-                self.unsaved.page(now.mono, id);
+                self.archived(now, id, rule);
                 Progress::Again
             }
             Step::Forget => self.forget(now, id),
@@ -146,18 +145,16 @@ impl Engine {
                 Progress::AtRest
             }
             Step::Look(look) => self.wants_look(now, id, rule, look),
-            Step::Patch(write) => self.wants_write(now, id, rule, &write.patch),
+            Step::Patch(write) => self.wants_write(now, id, rule, Action::Patch, write.patch.api_fields()),
             Step::Hold(hold) => self.hold(now, id, rule, hold),
-            Step::WriteId => self.wants_id(now, id, rule),
-            // Nothing of this version leads here: the configuration refuses `on_delete: archive`, and no command records
-            // what a person decided.
-            Step::Archive => self.hold(now, id, rule, orphaned()),
-            Step::WriteText(_) => self.hold(now, id, rule, orphaned()),
+            Step::WriteId => self.wants_id(id, rule),
+            Step::Archive => self.wants_write(now, id, rule, Action::Archive, Vec::new()),
+            Step::WriteText(keep) => self.wants_text(now, id, rule, keep),
         }
     }
 
     /// The page is at rest, with nothing to send.
-    fn at_rest(&mut self, now: Now, id: &PageId, standing: Standing) -> Progress {
+    pub(super) fn at_rest(&mut self, now: Now, id: &PageId, standing: Standing) -> Progress {
         let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
         entry.life = Life::Idle;
         if (entry.standing.state, &entry.standing.reason) != (standing.state, &standing.reason) {
@@ -167,7 +164,8 @@ impl Engine {
         entry.page = None;
         entry.quiet = None;
         entry.planned = None;
-        if entry.record.trouble.take().is_some() | entry.record.settled.take().is_some() {
+        let settled = if entry.awaits_a_merge() { None } else { entry.record.settled.take() };
+        if entry.record.trouble.take().is_some() | settled.is_some() {
             self.unsaved.page(now.mono, id);
         }
         Progress::AtRest
@@ -272,7 +270,14 @@ impl Engine {
         Progress::AtRest
     }
 
-    fn wants_write(&mut self, now: Now, id: &PageId, rule: &'static str, patch: &crate::page::Patch) -> Progress {
+    fn wants_write(
+        &mut self,
+        now: Now,
+        id: &PageId,
+        rule: &'static str,
+        action: Action,
+        fields: Vec<&'static str>,
+    ) -> Progress {
         if self.is_aside(id, rule) {
             return Progress::AtRest;
         }
@@ -280,8 +285,8 @@ impl Engine {
         let reason = entry.record.trouble.as_ref().map(|t| Reason::new(t.code, t.message.clone()));
         entry.standing = Standing::pending(rule, reason);
         entry.planned = Some(Planned {
-            action: Action::Patch,
-            fields: patch.api_fields(),
+            action,
+            fields,
             replaces_title: entry.record.seen.as_ref().map(|seen| seen.title.clone()),
             rule,
         });
@@ -341,9 +346,4 @@ pub(super) fn note_publish(entry: &mut Entry, now: Now) {
     const HOUR_MS: i64 = 3_600_000;
     entry.record.published.retain(|at| at.plus(HOUR_MS) > now.wall);
     entry.record.published.push(now.wall);
-}
-
-fn orphaned() -> Hold {
-    let reason = Reason::new(Code::FileGone, "the file is gone; the page stays in the hub");
-    Hold { state: State::Orphaned, reason, remote_version: None, wake: None }
 }

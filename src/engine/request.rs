@@ -22,6 +22,15 @@ pub enum Request {
     Patch(Box<PatchRequest>),
     /// A new page.
     Create(Box<CreateRequest>),
+    /// Archives a page.
+    Archive(PageId),
+}
+
+impl Request {
+    /// Whether it may change something: without its answer nobody knows.
+    pub fn is_write(&self) -> bool {
+        matches!(self, Self::Patch(_) | Self::Create(_) | Self::Archive(_))
+    }
 }
 
 /// A POST. The body is read from the file right before it is sent, as for a PATCH.
@@ -64,6 +73,8 @@ pub struct Answer {
 pub enum AnswerBody {
     /// The page asked for, or as it is after the write.
     Page(Box<Page>),
+    /// The page is archived.
+    Archived,
     /// Rows of a list of pages.
     Rows(Listed<Row>),
     /// Rows of the folders.

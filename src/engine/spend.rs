@@ -3,7 +3,7 @@
 
 use crate::pace::breaker::{Event, ProbeEnd};
 use crate::pace::quota::{Lane, NotUntil};
-use crate::page::{DocPath, DraftSeen, Mono, Now, Page, PageId, Side};
+use crate::page::{DocPath, DraftSeen, Mono, Now, Page, PageId, Print, Side};
 use crate::reconcile::acknowledged;
 use crate::reconcile::page_record::{Doubt, Intent, IntentKind, Trouble};
 use crate::reconcile::step::{Decision, Look, Step, Write};
@@ -254,7 +254,7 @@ impl Engine {
     fn spend_on_get(&mut self, now: Now, slot: Id, errand: Errand, id: &PageId) -> bool {
         match self.decide_page(now, id) {
             Some(Decision { step: Step::Look(Look::Get | Look::Fresh), .. }) => {}
-            Some(Decision { step: Step::Patch(_), .. }) if errand == Errand::Probe => {}
+            Some(Decision { step: Step::Patch(_) | Step::Archive, .. }) if errand == Errand::Probe => {}
             _ => {
                 self.plan(now, id);
                 return false;
@@ -269,7 +269,8 @@ impl Engine {
 
     fn spend_on_write(&mut self, now: Now, slot: Id, errand: Errand, id: &PageId) -> bool {
         match self.decide_page(now, id) {
-            Some(Decision { step: Step::Patch(write), .. }) => self.store_intent(now, slot, errand, id, &write),
+            Some(Decision { step: Step::Patch(write), .. }) => self.send_patch(now, (slot, errand), id, &write),
+            Some(Decision { step: Step::Archive, .. }) => self.send_archive(now, (slot, errand), id),
             Some(Decision { step: Step::Look(Look::Fresh), .. }) => {
                 // The look that they all rested on has grown old: one list serves them all.
                 self.plan(now, id);
@@ -283,23 +284,50 @@ impl Engine {
         }
     }
 
-    /// Stores what is about to be sent, with the texts that it replaces.
-    fn store_intent(&mut self, now: Now, slot: Id, errand: Errand, id: &PageId, write: &Write) -> bool {
+    fn send_patch(&mut self, now: Now, slot: (Id, Errand), id: &PageId, write: &Write) -> bool {
         let Some(entry) = self.entries.get_mut(id) else { return false };
         let Some(Found::Document(document)) = &entry.found else { return false };
-        let Some(backups) = backups(now, id, entry.page.as_deref(), &write.backup) else {
+        let (source, rules, patch) = (document.source, document.rules, write.patch.clone());
+        let intent = Intent { kind: IntentKind::Patch(patch.clone()), source, rules, stored: now.wall };
+        let request =
+            Request::Patch(Box::new(PatchRequest { page: id.clone(), path: entry.path.clone(), source, patch }));
+        self.store_intent(now, slot, id, (intent, request), &write.backup)
+    }
+
+    /// An archive can't be undone: whatever text the page has is kept first.
+    fn send_archive(&mut self, now: Now, slot: (Id, Errand), id: &PageId) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else { return false };
+        let Some(base) = &entry.record.base else { return false };
+        let (source, rules) = (base.source, base.rules);
+        let intent = Intent { kind: IntentKind::Delete, source, rules, stored: now.wall };
+        let has = |text: Option<&Print>, side: Side| text.map(|_| side);
+        let seen = entry.record.seen.as_ref();
+        let sides = [
+            has(seen.and_then(|seen| seen.live.as_ref()), Side::Live),
+            has(seen.and_then(|seen| seen.draft.as_ref()), Side::Draft),
+        ];
+        let sides: Vec<Side> = sides.into_iter().flatten().collect();
+        self.store_intent(now, slot, id, (intent, Request::Archive(id.clone())), &sides)
+    }
+
+    /// Stores what is about to be sent, with the texts that it replaces.
+    fn store_intent(
+        &mut self,
+        now: Now,
+        (slot, errand): (Id, Errand),
+        id: &PageId,
+        (intent, request): (Intent, Request),
+        replaced: &[Side],
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else { return false };
+        let Some(backups) = backups(now, id, entry.page.as_deref(), replaced) else {
             // The page was looked at, but its text is not at hand any more.
             entry.sight.moved();
             self.plan(now, id);
             return false;
         };
-        let kind = IntentKind::Patch(write.patch.clone());
-        let (source, rules) = (document.source, document.rules);
-        entry.intent = Some(Intent { kind, source, rules, stored: now.wall });
+        entry.intent = Some(intent);
         entry.life = Life::InFlight;
-        let patch = write.patch.clone();
-        let request =
-            Request::Patch(Box::new(PatchRequest { page: id.clone(), path: entry.path.clone(), source, patch }));
         self.unsaved.page(now.mono, id);
         if planted(Planted::IntentAfterSending) {
             self.outbox.push_back(Effect::Send(slot, request.clone()));
@@ -347,18 +375,18 @@ impl Engine {
     /// The intent is stored: decided once more, then sent.
     fn send_stored(&mut self, now: Now, slot: Id) {
         let Some(job) = self.jobs.get(&slot).cloned() else { return };
-        let (id, request) = match (job.what, job.request) {
-            (What::Write(id), Request::Patch(request)) => (id, request),
-            (What::Create(path), Request::Create(request)) => return self.send_post(now, slot, &path, &request),
-            _ => return,
-        };
-        let still = match self.decide_page(now, &id) {
-            Some(Decision { step: Step::Patch(write), .. }) => {
-                write.patch == request.patch && self.unchanged(&id, &request) && !self.is_stopped(now)
+        if let (What::Create(path), Request::Create(request)) = (&job.what, &job.request) {
+            return self.send_post(now, slot, path, request);
+        }
+        let Job { what: What::Write(id), request, .. } = job else { return };
+        let still = match (self.decide_page(now, &id).map(|decision| decision.step), &request) {
+            (Some(Step::Patch(write)), Request::Patch(request)) => {
+                write.patch == request.patch && self.unchanged(&id, request)
             }
+            (Some(Step::Archive), Request::Archive(_)) => true,
             _ => false,
         };
-        if !still {
+        if !still || self.is_stopped(now) {
             self.cancel_write(now, slot);
             return;
         }
@@ -368,13 +396,13 @@ impl Engine {
         if planted(Planted::IntentAfterSending) {
             return;
         }
-        if planted(Planted::BaseBySending) {
-            self.take_for_answered(now, &id, &request);
+        if let (true, Request::Patch(request)) = (planted(Planted::BaseBySending), &request) {
+            self.take_for_answered(now, &id, request);
         }
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.sight.forget(now.mono);
         }
-        self.outbox.push_back(Effect::Send(slot, Request::Patch(request)));
+        self.outbox.push_back(Effect::Send(slot, request));
     }
 
     /// [`Planted::BaseBySending`]: what is sent is taken for acknowledged.

@@ -1,9 +1,9 @@
 //! How everything stands, in the contract's words: what `status` and `sync` report, and whether there is anything to wait
 //! for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::page::{DocPath, Mono, Now, PageId, Status, Wall};
+use crate::page::{DocPath, Mono, Now, PageId, Stamp, Status, Wall};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::step::RemoteDraft;
 
@@ -82,6 +82,8 @@ pub struct PageReport {
     pub planned: Option<Planned>,
     /// Whether the document became a draft while its page is still live: nothing is taken down.
     pub still_live: StillLive,
+    /// Version and stamp of the page as last known.
+    pub marks: Option<(Option<u64>, Stamp)>,
     /// The row of the decision table that said so.
     pub rule: &'static str,
 }
@@ -114,10 +116,9 @@ pub enum Rest {
 impl Engine {
     /// Whether there is anything left to do. For a one-shot run, a page that has failed too often is left.
     pub fn rest(&self, now: Now) -> Rest {
-        let busy = !self.jobs.is_empty()
-            || !self.stores.is_empty()
-            || !self.file_changes.is_empty()
-            || !self.outbox.is_empty();
+        let writing = !self.writes.is_empty() || !self.id_lines.is_empty();
+        let under_way = !self.jobs.is_empty() || !self.stores.is_empty() || writing;
+        let busy = under_way || !self.outbox.is_empty();
         if busy || self.slot != Slot::None || self.unsaved.may_hurry(now.mono) {
             return Rest::Busy;
         }
@@ -192,8 +193,8 @@ impl Engine {
     /// How everything stands.
     pub fn summary(&self, now: Now) -> Summary {
         let waits = self.wanted_lane().and_then(|lane| self.gates.waits(now.mono, lane));
-        let mut pages: Vec<PageReport> = self.entries.iter().map(|(id, e)| self.report(now, id, e)).collect();
-
+        let reported = self.entries.iter().filter(|(_, entry)| !entry.is_archived_for_good());
+        let mut pages: Vec<PageReport> = reported.map(|(id, e)| self.report(now, id, e)).collect();
         pages.extend(self.loose.iter().map(|(path, loose)| loose_report(path, loose)));
         let births = self.births.iter().filter(|(_, birthing)| birthing.is_shown());
         pages.extend(births.map(|(path, birthing)| self.report_birth(now, path, birthing)));
@@ -246,6 +247,7 @@ impl Engine {
             next_attempt_at: trouble.map(|trouble| trouble.next),
             planned: entry.planned.clone(),
             still_live: if draft && live && was_ours { StillLive::Yes } else { StillLive::No },
+            marks: entry.marks(),
             rule: standing.rule,
         }
     }
@@ -309,6 +311,17 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// Only these pages.
+    #[must_use]
+    pub fn of_pages(mut self, pages: &BTreeSet<PageId>) -> Self {
+        self.pages.retain(|page| page.page_id.as_ref().is_some_and(|id| pages.contains(id)));
+        self.counts = Counts::default();
+        self.pages.iter().for_each(|page| *self.counts.of(page.state) += 1);
+        self
+    }
+}
+
 impl Counts {
     fn of(&mut self, state: State) -> &mut usize {
         match state {
@@ -348,6 +361,7 @@ fn birth_report(path: &DocPath, birthing: &Birthing) -> PageReport {
         attempts: trouble.map_or(0, |trouble| trouble.attempts),
         next_attempt_at: trouble.map(|trouble| trouble.next),
         planned: birthing.planned.clone(),
+        marks: None,
         still_live: StillLive::No,
         rule,
     }
@@ -367,6 +381,7 @@ fn loose_report(path: &DocPath, loose: &Loose) -> PageReport {
         next_attempt_at: None,
         planned: None,
         still_live: StillLive::No,
+        marks: None,
         rule: "",
     }
 }

@@ -46,6 +46,8 @@ pub enum Method {
     Patch,
     /// Makes a page.
     Post,
+    /// Archives.
+    Delete,
 }
 
 /// The text given for a PATCH is missing, or not the one that was decided on.
@@ -77,6 +79,9 @@ pub fn call(request: &Request, body_text: Option<&str>) -> Result<Call, AnotherT
             query: Vec::new(),
             body: Some(post_body(&create.post, body_text)?),
         },
+        Request::Archive(id) => {
+            Call { method: Method::Delete, path: page_path(id.as_str()), query: Vec::new(), body: None }
+        }
     })
 }
 
@@ -282,6 +287,15 @@ pub struct SourceRow {
     /// Where it was taken from.
     #[serde(default)]
     pub external_url: Option<String>,
+}
+
+/// The answer to an archive.
+#[derive(Debug, Deserialize)]
+pub struct Deleted {
+    /// The page's id; only compared.
+    pub id: String,
+    /// Whether it is archived.
+    pub deleted: bool,
 }
 
 /// One page of a list.

@@ -194,7 +194,7 @@ impl Client {
         let Ok(call) = api::call(request, body_text) else { return answer(None, AnswerBody::Stale, clock()) };
         let cap = match request {
             Request::Get(_) | Request::Patch(_) | Request::Create(_) => PAGE_CAP,
-            Request::List { .. } | Request::Names(..) => LIST_CAP,
+            Request::List { .. } | Request::Names(..) | Request::Archive(_) => LIST_CAP,
         };
         let raw = self.exchange(key, &call, cap).await;
         let ended = clock();
@@ -238,6 +238,7 @@ impl Client {
             Method::Get => self.http.get(url),
             Method::Patch => self.http.patch(url),
             Method::Post => self.http.post(url),
+            Method::Delete => self.http.delete(url),
         };
         builder = builder.query(&call.query).bearer_auth(key);
         if let Some(json) = &call.body {
@@ -317,10 +318,12 @@ impl From<AnswerBody> for WorkspaceError {
             AnswerBody::Rejected { status, message, .. } => Self::NotTheHub(format!("it answers {status}: {message}")),
             AnswerBody::NotFound => Self::NotTheHub("it answers 404".to_owned()),
             AnswerBody::Page(_)
+            | AnswerBody::Archived
             | AnswerBody::Rows(_)
             | AnswerBody::Folders(_)
             | AnswerBody::Skills(_)
             | AnswerBody::Sources(_)
+            | AnswerBody::Unwritable { .. }
             | AnswerBody::Stale => Self::NotTheHub("it answers another question".to_owned()),
         }
     }

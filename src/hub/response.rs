@@ -10,7 +10,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::api::{self, FolderRow, PageDetail, PageRow, Paged, Ref, SkillRow, SourceRow};
+use super::api::{self, Deleted, FolderRow, PageDetail, PageRow, Paged, Ref, SkillRow, SourceRow};
 use crate::engine::request::{AnswerBody, KeySource, Listed, Request};
 use crate::page::{DraftSeen, Ids, ListKind, Lists, Page, PageId, Row, Text, Wall};
 use crate::reconcile::names::{Folder, Skill, Source};
@@ -45,6 +45,7 @@ pub fn read(request: &Request, status: u16, headers: &Headers, body: &[u8], ende
         Request::Get(id) => page(id, body, Asked::WithDraft),
         Request::Patch(patch) => page(&patch.page, body, Asked::WithoutDraft),
         Request::Create(create) => new_page(&create.post.title, body),
+        Request::Archive(id) => archived(id, body),
         Request::List { .. } => list(body, row).map(AnswerBody::Rows),
         Request::Names(ListKind::Folders, _) => list(body, folder).map(AnswerBody::Folders),
         Request::Names(ListKind::Skills, _) => list(body, skill).map(AnswerBody::Skills),
@@ -129,6 +130,14 @@ fn detailed(id: PageId, detail: PageDetail, asked: Asked) -> AnswerBody {
         live,
         draft,
     }))
+}
+
+fn archived(id: &PageId, body: &[u8]) -> Result<AnswerBody, String> {
+    let done: Deleted = parse(body)?;
+    if done.id != id.as_str() || !done.deleted {
+        return Err("it does not say that this page is archived".to_owned());
+    }
+    Ok(AnswerBody::Archived)
 }
 
 fn ids(refs: Vec<Ref>) -> Ids {

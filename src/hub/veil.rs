@@ -94,6 +94,7 @@ impl Veil {
             AnswerBody::Garbled { what } => self.over(what),
             AnswerBody::Unsent { why } | AnswerBody::Lost { why } => self.over(why),
             AnswerBody::Page(_)
+            | AnswerBody::Archived
             | AnswerBody::Rows(_)
             | AnswerBody::Folders(_)
             | AnswerBody::Skills(_)
@@ -102,6 +103,7 @@ impl Veil {
             | AnswerBody::RateLimited { .. }
             | AnswerBody::Unauthorized(_)
             | AnswerBody::ServerError { .. }
+            | AnswerBody::Unwritable { .. }
             | AnswerBody::Stale => {}
         }
     }

@@ -18,5 +18,6 @@ pub mod root;
 pub mod scan;
 pub mod settle;
 pub mod watch;
+pub mod write;
 
 pub use index::Quiet;

@@ -35,6 +35,11 @@ const fn sync_tool(glob: &'static str, made_by: &'static str) -> CopyPattern {
     CopyPattern { glob, made_by, maker: Maker::SyncTool }
 }
 
+/// What the name of a file begins with that hubsync itself is writing.
+pub const OWN_PREFIX: &str = ".hubsync-";
+/// What such a name ends with.
+pub const OWN_SUFFIX: &str = ".tmp";
+
 /// Names that are never a document's own. Only names that no person gives a file: `plan 2.md` may be iCloud's copy or the
 /// second plan, so it is left to the rule for duplicate ids.
 pub const COPIES: &[CopyPattern] = &[
@@ -46,6 +51,7 @@ pub const COPIES: &[CopyPattern] = &[
     editor("*___jb_tmp___*", "a JetBrains editor"),
     editor("*___jb_old___*", "a JetBrains editor"),
     editor("~$*", "an office program (a lock)"),
+    editor(".hubsync-*.tmp", "hubsync (a file being written)"),
     editor("*_{BACKUP,BASE,LOCAL,REMOTE}_[0-9]*.*", "git mergetool"),
     sync_tool("*conflicted copy*", "Dropbox or Nextcloud"),
     sync_tool("*Conflicted Copy*", "Dropbox"),
@@ -183,6 +189,7 @@ mod tests {
             "plan.md___jb_tmp___",
             "~$plan.md",
             "plan_LOCAL_4711.md",
+            &format!("a/{OWN_PREFIX}0123456789abcdef{OWN_SUFFIX}"),
         ];
         for path in copies {
             assert!(p.copy(Path::new(path)).is_some(), "{path}");

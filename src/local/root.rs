@@ -5,10 +5,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::fs::{Mode, OFlags, fsync, mkdirat, open, openat};
 use rustix::io::Errno;
 
 /// The root, open.
@@ -97,21 +97,61 @@ impl Root {
         }
     }
 
-    fn open_plain(&self, relative: &Path) -> Result<File, Errno> {
-        let mut folder: Option<OwnedFd> = None;
-        let mut components = relative.components().peekable();
-        while let Some(component) = components.next() {
-            let Component::Normal(name) = component else { return Err(Errno::INVAL) };
-            let at = folder.as_ref().map_or(self.folder.as_fd(), AsFd::as_fd);
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            if components.peek().is_none() {
-                let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
-                return Ok(File::from(openat(at, name, flags, Mode::empty())?));
-            }
-            folder = Some(openat(at, name, flags | OFlags::DIRECTORY, Mode::empty())?);
-        }
-        Err(Errno::ISDIR)
+    /// Opens the folder at `relative`, to write in it; empty: the root itself.
+    pub fn open_folder(&self, relative: &Path) -> Result<OwnedFd, NotOpened> {
+        self.folder_within(relative, Missing::IsAnError)
     }
+
+    /// The same, with the folders made that are not there yet.
+    pub fn make_folder(&self, relative: &Path) -> Result<OwnedFd, NotOpened> {
+        self.folder_within(relative, Missing::IsMade)
+    }
+
+    fn folder_within(&self, relative: &Path, missing: Missing) -> Result<OwnedFd, NotOpened> {
+        match self.folder_plain(relative, missing) {
+            Err(Errno::LOOP | Errno::NOTDIR) => {
+                let real = self.real.join(relative).canonicalize()?;
+                let Ok(within) = real.strip_prefix(&self.real) else { return Err(NotOpened::Outside(real)) };
+                Ok(self.folder_plain(within, missing).map_err(io::Error::from)?)
+            }
+            other => Ok(other.map_err(io::Error::from)?),
+        }
+    }
+
+    fn open_plain(&self, relative: &Path) -> Result<File, Errno> {
+        let (Some(parent), Some(name)) = (relative.parent(), relative.file_name()) else { return Err(Errno::ISDIR) };
+        let folder = self.folder_plain(parent, Missing::IsAnError)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        Ok(File::from(openat(&folder, name, flags, Mode::empty())?))
+    }
+
+    fn folder_plain(&self, relative: &Path, missing: Missing) -> Result<OwnedFd, Errno> {
+        let mut folder = self.folder.try_clone().map_err(|_| Errno::MFILE)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::DIRECTORY;
+        for component in relative.components() {
+            let Component::Normal(name) = component else { return Err(Errno::INVAL) };
+            folder = match openat(&folder, name, flags, Mode::empty()) {
+                Err(Errno::NOENT) if missing == Missing::IsMade => {
+                    match mkdirat(&folder, name, Mode::from_raw_mode(0o777)) {
+                        // Somebody else was quicker.
+                        Ok(()) | Err(Errno::EXIST) => {}
+                        Err(error) => return Err(error),
+                    }
+                    fsync(&folder)?;
+                    openat(&folder, name, flags, Mode::empty())?
+                }
+                opened => opened?,
+            };
+        }
+        Ok(folder)
+    }
+}
+
+/// What becomes of a folder that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Missing {
+    IsAnError,
+    IsMade,
 }
 
 /// Which folder lies at `path` now, following links; `None` where there is none.

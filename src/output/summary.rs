@@ -189,14 +189,19 @@ impl Report {
     }
 
     fn plan(&self) -> Vec<PlanJson<'_>> {
-        let pages = self.summary.pages.iter().filter(|page| page.state == State::Pending);
+        let pages = self.summary.pages.iter();
         pages
             .filter_map(|page| {
                 let planned = page.planned.as_ref()?;
                 Some(PlanJson {
                     path: page.path.to_text(),
                     page_id: page.page_id.as_ref().map(|id| id.as_str()),
-                    action: planned.action.as_str(),
+                    action: match planned.action {
+                        Action::Patch => "patch",
+                        Action::Create => "create",
+                        Action::Archive => "archive",
+                        Action::Write => "write",
+                    },
                     fields: &planned.fields,
                     replaces_title: planned.replaces_title.as_deref(),
                 })
@@ -258,7 +263,7 @@ impl Report {
         }
         for page in &self.summary.pages {
             let wanting = !matches!(page.state, State::InStep | State::Skipped) || page.still_live == StillLive::Yes;
-            let planned = run == Run::DryRun && page.planned.is_some() && page.state == State::Pending;
+            let planned = run == Run::DryRun && page.planned.is_some();
             if (listing == Listing::All || wanting) && !planned {
                 write_page(&mut out, page);
             }
@@ -299,9 +304,13 @@ impl Report {
                 Some(title) => format!("  (now \"{}\")", Shown::new(title)),
                 None => String::new(),
             };
-            let fields = planned.fields.join(", ");
-            let verb = if planned.action == Action::Create.as_str() { "would create " } else { "would publish" };
-            out.line(format_args!("{verb}  {}: {fields}{replaces}", Shown::new(&planned.path)));
+            let (path, fields) = (Shown::new(&planned.path), planned.fields.join(", "));
+            match planned.action {
+                "archive" => out.line(format_args!("would archive  the page of {path}{replaces}")),
+                "create" => out.line(format_args!("would create   {path}: {fields}")),
+                "write" => out.line(format_args!("would write    {path}: the hub's text{replaces}")),
+                _ => out.line(format_args!("would publish  {path}: {fields}{replaces}")),
+            }
         }
     }
 
@@ -328,6 +337,20 @@ impl Report {
         if let Some(at) = &self.budget.eta {
             out.line(format_args!("what is pending will be done by {at}"));
         }
+    }
+}
+
+/// A state, for people.
+pub fn word(state: State) -> &'static str {
+    match state {
+        State::InStep => "in step",
+        State::Pending => "pending",
+        State::Failed => "failed",
+        State::Blocked => "blocked",
+        State::Conflict => "conflict",
+        State::Drifted => "drifted",
+        State::Orphaned => "orphaned",
+        State::Skipped => "skipped",
     }
 }
 
@@ -365,16 +388,7 @@ fn page_json(page: &PageReport) -> PageJson<'_> {
 
 /// One page as a person reads it: `path:line:column: state: why [code]`.
 fn write_page(out: &mut Lines, page: &PageReport) {
-    let state = match page.state {
-        State::InStep => "in step",
-        State::Pending => "pending",
-        State::Failed => "failed",
-        State::Blocked => "blocked",
-        State::Conflict => "conflict",
-        State::Drifted => "drifted",
-        State::Orphaned => "orphaned",
-        State::Skipped => "skipped",
-    };
+    let state = word(page.state);
     let path = page.path.to_text();
     let mut place = Shown::new(&path).to_string();
     if let Some(Reason { line: Some(line), column, .. }) = &page.reason {

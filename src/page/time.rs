@@ -61,6 +61,11 @@ impl Stamp {
         jiff::Timestamp::from_microsecond(self.0).map_or_else(|_| String::new(), |t| t.to_string())
     }
 
+    /// The moment for people, to the second.
+    pub fn to_seconds(self) -> String {
+        Self(self.0.saturating_sub(self.0.rem_euclid(1_000_000))).to_iso()
+    }
+
     /// Whether the stamp may have been cut to whole seconds, so that two changes can share it.
     pub fn is_whole_second(self) -> bool {
         self.0.rem_euclid(1_000_000) == 0

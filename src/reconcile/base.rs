@@ -1,11 +1,11 @@
 //! Rows C and D of the decision table: document and page have common ground, the base. C: the document says what the base
 //! says. D: it says something else.
 
-use crate::page::{Field, Fields, Print, Row, Status};
+use crate::page::{Field, Fields, Print, Row, Stamp, Status};
 use crate::policy::OnDifference;
 use crate::reason::{Code, Reason, State};
-use crate::reconcile::decide::{fresh, step};
-use crate::reconcile::document::Case;
+use crate::reconcile::decide::{edited, fresh, step};
+use crate::reconcile::document::{Case, draft_lies_there};
 use crate::reconcile::merge;
 use crate::reconcile::page_record::{Base, Known, Seen};
 use crate::reconcile::resolution::Resolve;
@@ -75,14 +75,14 @@ impl<'a> Case<'a> {
         }
         let known = self.page.seen.as_ref().map_or(base.version, |seen| seen.version);
         if row.version != known {
-            return drifted("C3", row.version);
+            return drifted("C3", row.version, row.updated_at);
         }
         let Some(seen) = &self.page.seen else { return in_step("C2", None, RemoteDraft::There) };
         let mut as_listed = seen.clone();
         (as_listed.lists.folders, as_listed.lists.skills) = (Some(row.folders.clone()), Some(row.skills.clone()));
         let retitled = self.desired.title.is_some() && row.title != seen.title;
         if retitled || !merge::remote_changes(self.desired, base, &as_listed).is_empty() {
-            return drifted("C2", row.version);
+            return drifted("C2", row.version, row.updated_at);
         }
         let foreign = merge::foreign_draft(Some(self.desired), Some(base), seen).is_some();
         let touched = (row.updated_at, row.version) > (seen.updated_at, seen.version);
@@ -101,10 +101,7 @@ impl<'a> Case<'a> {
             return self.agree(base, hub, &agreed);
         }
         if changed.contains(&Field::Text) && draft.is_some() {
-            let reason = Reason::new(
-                Code::RemoteDraft,
-                "somebody's unpublished draft lies on this page; publishing would destroy it",
-            );
+            let reason = Reason::new(Code::RemoteDraft, draft_lies_there(hub));
             return self.settle_or("D9", reason, hub, remote, || self.write(Some(base), hub, &both(&changed, &theirs)));
         }
         // D8: a text that this document once had is no foreign edit.
@@ -115,10 +112,12 @@ impl<'a> Case<'a> {
         let clash: Fields = changed.intersection(&foreign).copied().collect();
         if !clash.is_empty() {
             let Some(code) = self.held_by(base, &clash) else { return step("D7", send()) };
-            let reason = Reason::new(
-                code,
-                "the page says something else than when it was last in step, and the document has changed too",
+            let message = format!(
+                "the page says something else than when it was last in step{}, and the document has changed too: \
+                 `hubsync resolve` settles it",
+                edited(hub.version, hub.updated_at)
             );
+            let reason = Reason::new(code, message);
             return self.settle_or("D7", reason, hub, remote, || self.write(Some(base), hub, &both(&changed, &theirs)));
         }
         step(
@@ -159,7 +158,7 @@ impl<'a> Case<'a> {
             // C7: nothing differs from the base but the draft, so what a person settles is the text.
             let (rule, fields) = if theirs.is_empty() { ("C7", &Fields::from([Field::Text])) } else { ("C5", theirs) };
             let write = || self.write(Some(base), hub, fields);
-            return match drifted(rule, hub.version).step {
+            return match drifted(rule, hub.version, hub.updated_at).step {
                 Step::Hold(held) => {
                     Resolve { page: self.page, remote }.or(rule, held.state, held.reason, Some(hub), write)
                 }
@@ -195,11 +194,13 @@ fn in_step(rule: &'static str, learned: Option<Base>, draft: RemoteDraft) -> Dec
     step(rule, Step::InStep { learned: learned.map(Box::new), draft })
 }
 
-fn drifted(rule: &'static str, version: Option<u64>) -> Decision {
-    let reason = Reason::new(
-        Code::RemoteChanged,
-        "the page was edited in the hub; the document has not changed, so nothing is overwritten",
+fn drifted(rule: &'static str, version: Option<u64>, at: Stamp) -> Decision {
+    let message = format!(
+        "the page was edited in the hub{}; the document has not changed, so nothing is overwritten: `hubsync pull` brings \
+         it into the document, `hubsync resolve` lets either side win",
+        edited(version, at)
     );
+    let reason = Reason::new(Code::RemoteChanged, message);
     step(rule, Step::Hold(Hold { state: State::Drifted, reason, remote_version: version, wake: None }))
 }
 

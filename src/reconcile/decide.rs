@@ -7,7 +7,7 @@
 //! Two rules hold for all rows. A Hold or an InStep may rest on the last look, however old; a write needs a look that was
 //! sent at most [`FRESH_MS`] ago. And what a person decided (a `Resolution`) is asked before any Hold that it could settle.
 
-use crate::page::{Mono, Now};
+use crate::page::{Mono, Now, Stamp};
 use crate::policy::Policy;
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::document::Case;
@@ -79,6 +79,12 @@ pub(super) fn step(rule: &'static str, step: Step) -> Decision {
 
 pub(super) fn hold(rule: &'static str, state: State, reason: Reason) -> Decision {
     step(rule, Step::Hold(Hold { state, reason, remote_version: None, wake: None }))
+}
+
+/// Which version of a page it is and when it was touched last, for people.
+pub(super) fn edited(version: Option<u64>, at: Stamp) -> String {
+    let version = version.map_or_else(|| "never published".to_owned(), |version| format!("version {version}"));
+    format!(" ({version}, {})", at.to_seconds())
 }
 
 /// F8: the document of a page that we archived is there again. The API can't restore it; a person can.

@@ -4,7 +4,7 @@
 use crate::page::{Desired, Digest, Field, Fields, ListKind, Now, Print};
 use crate::policy::{ConflictCheck, Policy};
 use crate::reason::{Code, Reason, State};
-use crate::reconcile::decide::{hold, step};
+use crate::reconcile::decide::{edited, hold, step};
 use crate::reconcile::merge;
 use crate::reconcile::page_record::{Base, PageRecord, Seen};
 use crate::reconcile::resolution::Resolve;
@@ -125,6 +125,14 @@ impl<'a> Case<'a> {
         let lists = ListKind::ALL.into_iter().filter(|kind| self.desired.lists.get(*kind).is_some());
         lists.map(Field::List).chain([Field::Text]).collect()
     }
+}
+
+/// Why somebody's draft keeps a document from its page.
+pub(super) fn draft_lies_there(hub: &Seen) -> String {
+    format!(
+        "somebody's unpublished draft lies on this page{}; publishing would destroy it: only `hubsync resolve` settles it",
+        edited(hub.version, hub.updated_at)
+    )
 }
 
 /// The digest of what a document wants: its file, the rules and its resolved lists. A refusal holds until it changes.

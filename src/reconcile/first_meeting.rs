@@ -5,7 +5,7 @@ use crate::page::{Field, Fields, Print};
 use crate::policy::OnDifference;
 use crate::reason::{Code, Reason};
 use crate::reconcile::decide::step;
-use crate::reconcile::document::Case;
+use crate::reconcile::document::{Case, draft_lies_there};
 use crate::reconcile::merge;
 use crate::reconcile::page_record::{Base, Seen};
 use crate::reconcile::step::{Decision, Look, Remote, Step, Write};
@@ -42,10 +42,7 @@ impl<'a> Case<'a> {
         }
         let publish = || self.write(None, hub, &self.managed_that_differ(hub));
         if draft.is_some() {
-            let reason = Reason::new(
-                Code::RemoteDraft,
-                "somebody's unpublished draft lies on this page; publishing would destroy it",
-            );
+            let reason = Reason::new(Code::RemoteDraft, draft_lies_there(hub));
             return self.settle_or("B6", reason, hub, remote, publish);
         }
         match live {

@@ -4,7 +4,7 @@
 use crate::page::{Now, Wall};
 use crate::policy::{OnDelete, Policy};
 use crate::reason::{Code, Reason, State};
-use crate::reconcile::decide::{fresh, hold, step};
+use crate::reconcile::decide::{edited, fresh, hold, step};
 use crate::reconcile::merge;
 use crate::reconcile::page_record::{PageRecord, Seen};
 use crate::reconcile::resolution::Resolve;
@@ -25,8 +25,8 @@ pub(super) fn gone(since: Wall, page: &PageRecord, remote: Remote<'_>, policy: &
     }
     let resolve = Resolve { page, remote };
     if policy.on_delete == OnDelete::Keep {
-        let reason = Reason::new(Code::FileGone, "the file is gone; the page stays in the hub (on_delete: keep)");
-        return resolve.or("F1", State::Orphaned, reason, None, || Step::Archive);
+        let reason = Reason::new(Code::FileGone, "the file is gone; the page stays in the hub (on_delete: keep): `hubsync resolve` writes the file again or archives the page");
+        return resolve.or_gone("F1", State::Orphaned, reason, None);
     }
     let ours = |hub: &Seen| {
         let live = hub.live.as_ref().is_none_or(|print| base.live.as_ref().is_some_and(|known| known.is(print)));
@@ -37,14 +37,16 @@ pub(super) fn gone(since: Wall, page: &PageRecord, remote: Remote<'_>, policy: &
         _ => page.seen.as_ref(),
     };
     if hub.is_some_and(|hub| !ours(hub)) && !matches!(remote, Remote::Moved(_)) {
-        let reason = Reason::new(Code::RemoteChanged, "the file is gone, but the page was edited in the hub since");
-        return resolve.or("F4", State::Conflict, reason, hub, || Step::Archive);
+        let edited = hub.map_or_else(String::new, |hub| edited(hub.version, hub.updated_at));
+        let message = format!("the file is gone, but the page was edited in the hub since{edited}");
+        let reason = Reason::new(Code::RemoteChanged, message);
+        return resolve.or_gone("F4", State::Conflict, reason, hub);
     }
     let due = since.plus(i64::try_from(policy.archive_after).unwrap_or(i64::MAX));
     if now.wall < due {
         let reason =
             Reason::new(Code::ArchiveWaits, "the file is gone; its page will be archived after `archive_after`");
-        return match resolve.or("F3", State::Orphaned, reason, hub, || Step::Archive) {
+        return match resolve.or_gone("F3", State::Orphaned, reason, hub) {
             Decision { rule, step: Step::Hold(hold) } => step(rule, Step::Hold(Hold { wake: Some(due), ..hold })),
             other => other,
         };

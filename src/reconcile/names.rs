@@ -97,6 +97,15 @@ pub fn resolve(named: &Named, names: &Names) -> Result<Lists, Unresolved> {
     }
 }
 
+/// How a document names what has this id: by a name that stands for it alone, else by the id itself.
+pub fn spelled(kind: ListKind, id: &str, names: &Names) -> String {
+    let table = names.table(kind);
+    let Some(this) = table.iter().find(|one| one.id == id) else { return id.to_owned() };
+    let ways = [&this.name, &this.path];
+    let named = ways.into_iter().find(|name| find(kind, name, &table).is_ok_and(|found| found == id));
+    named.cloned().unwrap_or_else(|| id.to_owned())
+}
+
 /// The tables that a document's names are looked up in.
 pub fn kinds(named: &Named) -> Vec<ListKind> {
     let used = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|names| !names.is_empty());

@@ -209,12 +209,16 @@ pub struct Resolution {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Keep {
-    /// The document.
+    /// The document, where there is one.
     Local,
     /// The hub's text, written into the file.
     Remote,
     /// Both, as conflict markers in the file.
     Both,
+    /// Both, and the markers are in the file: what a person makes of them wins.
+    Merged,
+    /// The file's absence, confirmed: the page is archived.
+    Archive,
 }
 
 /// Faults that pass, counted.

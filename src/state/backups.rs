@@ -1,4 +1,5 @@
-//! Texts of the hub that we replaced, as plain files: `<state>.backups/<page_id>/<time>-v<version>[-draft].md`.
+//! Texts of the hub that we replaced, as plain files: `<state>.backups/<page_id>/<time>-v<version>[-draft].md`; and documents
+//! that `hubsync resolve` wrote over, byte for byte: `<time>-document.md` beside them.
 //!
 //! Promises (contract.md, promise 1): a text is on the disk before anything of its change is; it is kept 90 days; only
 //! files named by us are ever deleted. Below a short front matter that says whose text it is, the body is byte for byte.
@@ -42,21 +43,31 @@ impl Backups {
 
     /// Writes one text and waits until it is on the disk; answers where. The same backup again is the same file.
     pub fn write(&self, backup: &Backup) -> Result<PathBuf, StateError> {
+        let draft = if backup.side == Side::Draft { "-draft" } else { "" };
+        let stem = format!("{}-v{}{draft}", compact_time(backup.at), backup.version);
+        self.keep(&backup.page, &stem, content(backup).as_bytes())
+    }
+
+    /// Keeps a document of a page as it is before it is written over; answers where.
+    pub fn keep_document(&self, page: &PageId, at: Wall, bytes: &[u8]) -> Result<PathBuf, StateError> {
+        self.keep(page, &format!("{}-document", compact_time(at)), bytes)
+    }
+
+    fn keep(&self, page: &PageId, stem: &str, content: &[u8]) -> Result<PathBuf, StateError> {
         private::folder(&self.folder)?;
-        let folder = self.folder.join(backup.page.as_str());
+        let folder = self.folder.join(page.as_str());
         private::folder(&folder)?;
-        let content = content(backup);
         let mut n = 0;
         loop {
             n += 1;
-            let path = folder.join(name(backup, n));
+            let path = folder.join(if n == 1 { format!("{stem}.md") } else { format!("{stem}-{n}.md") });
             let Some(mut file) = private::new_file(&path)? else {
-                if fs::read(&path).map_err(|e| StateError::io(&path, e))? == content.as_bytes() {
+                if fs::read(&path).map_err(|e| StateError::io(&path, e))? == content {
                     return Ok(path);
                 }
                 continue;
             };
-            if let Err(error) = file.write_all(content.as_bytes()).and_then(|()| file.sync_all()) {
+            if let Err(error) = file.write_all(content).and_then(|()| file.sync_all()) {
                 // A torn backup is none; that it can't be deleted either changes nothing.
                 let _ = fs::remove_file(&path);
                 return Err(StateError::io(&path, error));
@@ -82,7 +93,8 @@ impl Backups {
                 continue;
             }
             for path in entries(&folder)? {
-                if parse(&path).is_some_and(|kept| kept.at.plus(KEPT) < now) {
+                let at = parse(&path).map(|kept| kept.at).or_else(|| document_of(&path));
+                if at.is_some_and(|at| at.plus(KEPT) < now) {
                     fs::remove_file(&path).map_err(|e| StateError::io(&path, e))?;
                     deleted += 1;
                 }
@@ -120,22 +132,29 @@ fn quoted(text: &str) -> String {
     json.chars().map(|c| if plain(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) }).collect()
 }
 
-fn name(backup: &Backup, n: u32) -> String {
-    let draft = if backup.side == Side::Draft { "-draft" } else { "" };
-    let number = if n == 1 { String::new() } else { format!("-{n}") };
-    format!("{}-v{}{draft}{number}.md", compact_time(backup.at), backup.version)
-}
-
-/// Reads a name of ours; `None` for any other.
+/// Reads the name of one of the hub's texts; `None` for any other.
 fn parse(path: &Path) -> Option<Kept> {
     let mut parts = path.file_name()?.to_str()?.strip_suffix(".md")?.split('-');
-    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", parts.next()?).ok()?;
-    let at = Wall(jiff::tz::Offset::UTC.to_timestamp(time).ok()?.as_millisecond());
+    let at = time(parts.next()?)?;
     let version = parts.next()?.strip_prefix('v')?.parse().ok()?;
     let mut rest = parts.peekable();
     let side = if rest.next_if_eq(&"draft").is_some() { Side::Draft } else { Side::Live };
     let numbered = rest.next().is_none_or(|n| n.parse::<u32>().is_ok());
     (numbered && rest.next().is_none()).then(|| Kept { path: path.to_owned(), at, version, side })
+}
+
+/// Reads the name of a document that was kept: when that was.
+fn document_of(path: &Path) -> Option<Wall> {
+    let mut parts = path.file_name()?.to_str()?.strip_suffix(".md")?.split('-');
+    let at = time(parts.next()?)?;
+    let document = parts.next()? == "document";
+    let numbered = parts.next().is_none_or(|n| n.parse::<u32>().is_ok());
+    (document && numbered && parts.next().is_none()).then_some(at)
+}
+
+fn time(text: &str) -> Option<Wall> {
+    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
+    Some(Wall(jiff::tz::Offset::UTC.to_timestamp(time).ok()?.as_millisecond()))
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, StateError> {

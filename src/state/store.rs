@@ -65,6 +65,15 @@ pub struct Loaded {
     pub told: Told,
 }
 
+/// Who wants nothing to be sent for a while.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pauses {
+    /// What a person said; it may be over by now.
+    pub by_person: Option<PersonPause>,
+    /// How the hub stood.
+    pub by_hub: HubHealth,
+}
+
 /// Which problems were told to a person and are not mended yet, by a name of each, and when.
 pub type Told = BTreeMap<String, Wall>;
 
@@ -118,6 +127,16 @@ impl Store {
     /// Reads all but the files and the log, as of one moment.
     pub fn load(&mut self) -> Result<Loaded, StateError> {
         self.transact(TransactionBehavior::Deferred, |tx| load(tx))
+    }
+
+    /// Who wants nothing to be sent, as it stands now beside whoever writes it.
+    pub fn pauses(&mut self) -> Result<Pauses, StateError> {
+        self.transact(TransactionBehavior::Deferred, |tx| {
+            Ok(Pauses {
+                by_person: rows::fact::<Option<PersonPause>>(tx, facts::PAUSE)?.flatten(),
+                by_hub: rows::fact(tx, facts::HUB)?.unwrap_or_default(),
+            })
+        })
     }
 
     /// Stores a change: first its backups as files, then all the rest in one transaction. `Ok` means that it is on the disk.

@@ -54,6 +54,7 @@ const PURE_CRATES: &[&str] = &[
     "serde",
     "serde_json",
     "sha2",
+    "similar",
     "strsim",
     "thiserror",
     "unicode_normalization",

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Told, line, stopped};
+use super::{Form, How, Told, line, stopped};
 use crate::cli::{self, Exit};
 use crate::commands::check;
 use crate::commands::opening::{self, Opened, RootLock, Unopened};
-use crate::commands::ordering::{Answers, Daemon};
+use crate::commands::ordering::{self, Answers, Daemon};
 use crate::config::{Config, duration};
-use crate::daemon::control::{FirstMeeting, Order, Progress, Reply, Reported, SyncOrder};
+use crate::daemon::control::{FirstMeeting, Order, Progress, Reply, Reported, SyncOrder, WriteOrder};
 use crate::daemon::orders::{decoded, encoded};
 use crate::daemon::signals::Signals;
 use crate::output::{Console, Lines, ProgressMode, Shown, Tally, Waiting};
@@ -47,18 +47,12 @@ fn copy(from: &Path, to: &Path) -> Result<(), StateError> {
     }
 }
 
-/// Has the daemon publish now, and waits until it has.
-pub(super) async fn order(
-    args: &cli::Sync,
-    config: &Config,
-    (daemon, scope): (Daemon, &[DocPath]),
-    signals: &mut Signals,
-    console: &Console,
-    progress: ProgressMode,
-) -> io::Result<Exit> {
-    let order = SyncOrder {
+/// What a `sync` orders.
+pub(super) fn order(args: &cli::Sync, config: &Config, scope: &[DocPath]) -> SyncOrder {
+    SyncOrder {
         root: encoded(&config.root),
         paths: scope.iter().map(|path| encoded(path.as_path())).collect(),
+        create: args.create,
         first_meeting: args.first_meeting.map(|side| match side {
             cli::FirstMeeting::Local => FirstMeeting::Local,
             cli::FirstMeeting::Hold => FirstMeeting::Hold,
@@ -66,24 +60,41 @@ pub(super) async fn order(
         max_wait: duration::millis(args.max_wait),
         confirm_root: args.confirm_root,
         strict: args.strict,
-    };
+        ..SyncOrder::default()
+    }
+}
+
+/// Has the daemon carry out an order, and waits until it has.
+pub(in crate::commands) async fn give(
+    (daemon, order): (Daemon, SyncOrder),
+    how: How,
+    config: &Config,
+    signals: &mut Signals,
+    console: &Console,
+    progress: ProgressMode,
+) -> io::Result<Exit> {
     let pid = daemon.pid_in_words();
-    let mut told = Told::new(args, console, progress);
-    let deadline = tokio::time::sleep(args.max_wait.saturating_add(GRACE));
+    let mut told = Told::new(how.form, console, progress);
+    let deadline = tokio::time::sleep(Duration::from_millis(order.max_wait).saturating_add(GRACE));
     let ended = tokio::select! {
-        ended = follow(daemon, order, &mut told) => ended,
+        ended = follow(daemon, order, config, &mut told) => ended,
         () = deadline => Err(Unopened::Later(format!("the daemon{pid} has not answered in time; it goes on by itself"))),
         // The daemon notices that we have gone.
         stop = signals.stop() => return Ok(stopped(stop)),
     };
     drop(told);
     match ended {
-        Ok(reported) => tell(args, config, console, &reported),
+        Ok(reported) => tell(how.form, config, console, &reported),
         Err(why) => Ok(why.tell(console)),
     }
 }
 
-async fn follow(daemon: Daemon, order: SyncOrder, told: &mut Told<'_>) -> Result<Reported, Unopened> {
+async fn follow(
+    daemon: Daemon,
+    order: SyncOrder,
+    config: &Config,
+    told: &mut Told<'_>,
+) -> Result<Reported, Unopened> {
     let mut answers: Answers = daemon.order(Order::Sync(order)).await?;
     loop {
         match answers.next().await {
@@ -92,14 +103,33 @@ async fn follow(daemon: Daemon, order: SyncOrder, told: &mut Told<'_>) -> Result
             Some(Reply::Done(reported)) => return Ok(reported),
             Some(Reply::Refused { why, exit: 75 }) => return Err(Unopened::Later(why)),
             Some(Reply::Refused { why, .. }) => return Err(Unopened::Unusable(why)),
+            Some(Reply::Write(write)) => write_for(config, write).await?,
             Some(Reply::Hello(_)) => {}
-            Some(Reply::Standing(_)) | None => {
+            Some(Reply::Standing(_) | Reply::Taken) | None => {
                 return Err(Unopened::Later(
                     "the daemon has ended before this was done; the next run goes on".to_owned(),
                 ));
             }
         }
     }
+}
+
+/// Writes a document that the daemon has the text for, and says so.
+async fn write_for(config: &Config, write: WriteOrder) -> Result<(), Unopened> {
+    let WriteOrder { write, path, change } = write;
+    let scribe = opening::scribe(config);
+    let failed = match decoded(&path) {
+        Some(path) => {
+            let written = tokio::task::spawn_blocking(move || scribe.write(&path, &change)).await;
+            written.unwrap_or_else(|error| Err(error.to_string())).err()
+        }
+        None => Some("it lies outside of the root".to_owned()),
+    };
+    if let Some(daemon) = ordering::reach(&config.state).await? {
+        // What it answers changes nothing: should it not have heard us, it finds the file by itself.
+        drop(daemon.order(Order::Wrote { write, failed }).await?.next().await);
+    }
+    Ok(())
 }
 
 fn tally(progress: &Progress) -> Tally<'_> {
@@ -114,9 +144,9 @@ fn tally(progress: &Progress) -> Tally<'_> {
     Tally { done: *done, total: *total, waiting }
 }
 
-fn tell(args: &cli::Sync, config: &Config, console: &Console, reported: &Reported) -> io::Result<Exit> {
+fn tell(form: Form, config: &Config, console: &Console, reported: &Reported) -> io::Result<Exit> {
     let mut lines = Lines::new();
-    if args.json {
+    if form == Form::Json {
         if !lines.spelled_json(&reported.json) {
             console.error("what the daemon answered is no report; restart it");
             return Ok(Exit::Later);

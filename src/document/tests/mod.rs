@@ -4,6 +4,7 @@
 mod blocked;
 mod corpus;
 mod documents;
+mod edits;
 mod findings;
 mod properties;
 mod scalars;

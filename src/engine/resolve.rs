@@ -1,0 +1,230 @@
+//! What a person decides (`hubsync resolve`, `hubsync forget`): decisions are remembered on their pages, the hub's text is
+//! handed out for a file, pages are archived and forgotten. Only the engine's own files touch it.
+//!
+//! A file that was written settles nothing by itself: what it says is read, and the table adopts it where the hub says the
+//! same. So a crash between any two steps leaves the hold, or what the person wanted.
+
+use std::collections::BTreeMap;
+
+use crate::pace::quota::Lane;
+use crate::page::{DraftSeen, ListKind, Named, Now, Page, PageId, Status, Text};
+use crate::reason::{Code, Reason, State};
+use crate::reconcile::merge;
+use crate::reconcile::names;
+use crate::reconcile::page_record::{Keep, PageRecord, Resolution};
+
+use super::change::{FileChange, LogEntry, LogEvent, OwnText};
+use super::entry::{Action, Entry, Life, Planned, Standing};
+use super::orders::EDIT;
+use super::plan::Progress;
+use super::settled::Found;
+use super::{Effect, Engine, Id, Mode};
+
+/// A document that is being written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Writing {
+    page: PageId,
+    own_text: OwnText,
+    version: Option<u64>,
+}
+
+/// Why a page can't be forgotten now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotForgotten {
+    /// Nothing is remembered of it.
+    #[error("nothing is remembered of it")]
+    Unknown,
+    /// A write may have arrived, or is under way.
+    #[error("a write to its page is not answered yet; it is looked up first, so try again in a moment")]
+    InDoubt,
+}
+
+impl Engine {
+    /// Remembers what a person decided; each decision holds for the marks that it was made on.
+    pub(super) fn decided(&mut self, now: Now, decided: Vec<(PageId, Resolution)>) {
+        let lane = if decided.len() <= EDIT { Lane::Edit } else { Lane::Bulk };
+        for (id, resolution) in decided {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            entry.record.settled = Some(resolution);
+            (entry.lane, entry.quiet) = (lane, None);
+            self.unsaved.page(now.mono, &id);
+            if self.entries.get(&id).is_some_and(|entry| entry.found.is_some()) {
+                self.make_due(&id);
+            }
+        }
+    }
+
+    /// What would be done if a person decided so, as far as is known without asking the hub: by page.
+    pub fn foresee(&mut self, now: Now, decided: Vec<(PageId, Keep)>) -> BTreeMap<PageId, Planned> {
+        for (id, keep) in &decided {
+            let Some(entry) = self.entries.get_mut(id) else { continue };
+            let Some(seen) = &entry.record.seen else { continue };
+            entry.record.settled = Some(Resolution { keep: *keep, version: seen.version, updated_at: seen.updated_at });
+            entry.record.moved = None;
+            entry.sight.saw(now.mono);
+            self.plan(now, id);
+        }
+        let planned = |(id, _): (PageId, Keep)| self.entries.get(&id)?.planned.clone().map(|planned| (id, planned));
+        decided.into_iter().filter_map(planned).collect()
+    }
+
+    /// R1: the hub's text is to come into the file. Whoever steps us writes it.
+    pub(super) fn wants_text(&mut self, now: Now, id: &PageId, rule: &'static str, keep: Keep) -> Progress {
+        if self.is_aside(id, rule) {
+            return Progress::AtRest;
+        }
+        let planned = matches!(self.setting.mode, Mode::Offline | Mode::OneShot(super::Writes::Plan));
+        let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
+        if planned {
+            let replaces_title = entry.record.seen.as_ref().map(|seen| seen.title.clone());
+            entry.standing = Standing::pending(rule, None);
+            entry.planned = Some(Planned { action: Action::Write, fields: Vec::new(), replaces_title, rule });
+            entry.life = Life::Idle;
+            return Progress::AtRest;
+        }
+        let Some(page) = entry.page.take() else {
+            // It was looked at, but its text is not at hand any more.
+            entry.sight.moved();
+            return Progress::Again;
+        };
+        let Some(entry) = self.entries.get(id) else { return Progress::AtRest };
+        let (path, change) = (entry.path.clone(), self.file_change(id, entry, &page, keep));
+        let change = match change {
+            Ok(change) => change,
+            Err(why) => return self.unwritten(now, id, &why),
+        };
+        let write = self.fresh_id();
+        let writing = Writing { page: id.clone(), own_text: change.own_text, version: change.version };
+        self.writes.insert(write, writing);
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.life = Life::InFlight;
+        }
+        self.outbox.push_back(Effect::Write(write, path, Box::new(change)));
+        Progress::AtRest
+    }
+
+    /// What the file of a page is to say.
+    fn file_change(&self, id: &PageId, entry: &Entry, page: &Page, keep: Keep) -> Result<FileChange, String> {
+        let document = match &entry.found {
+            Some(Found::Document(document)) => Some(document),
+            _ => None,
+        };
+        let desired = document.and_then(|document| self.desired(document).ok());
+        let draft = match &page.draft {
+            DraftSeen::Some(text) => Some(text),
+            DraftSeen::None | DraftSeen::NotAsked => None,
+        };
+        let seen = entry.record.seen.as_ref();
+        // Between a document and somebody's draft, it is the draft that both are about.
+        let foreign = seen.is_some_and(|seen| {
+            merge::foreign_draft(desired.as_ref(), entry.record.base.as_ref(), seen).is_some()
+        });
+        let (text, status) = match (document.map(|document| document.status), &page.live) {
+            (Some(Status::Draft), live) => (draft.or(live.as_ref()), None),
+            (Some(Status::Published), _) if keep == Keep::Both && foreign => (draft, None),
+            (Some(Status::Published), Some(live)) => (Some(live), None),
+            (None, Some(live)) => (Some(live), Some(Status::Published)),
+            // What was never published is no published document.
+            (Some(Status::Published) | None, None) => (draft, Some(Status::Draft)),
+        };
+        let text = text.filter(|text| !text.body.trim().is_empty());
+        let Some(text) = text else { return Err("the page has no text in the hub".to_owned()) };
+        let own_text = if keep == Keep::Both && document.is_some() { OwnText::Beside } else { OwnText::Replaced };
+        let lists = |kind: ListKind| {
+            let theirs = page.lists.get(kind)?;
+            let ours = desired.as_ref().and_then(|desired| desired.lists.get(kind));
+            let wanted = match (document, own_text) {
+                (_, OwnText::Beside) => false,
+                (None, OwnText::Replaced) => !theirs.is_empty(),
+                (Some(_), OwnText::Replaced) => ours.is_some_and(|ours| ours != theirs),
+            };
+            wanted.then(|| theirs.iter().map(|id| names::spelled(kind, id, &self.names)).collect())
+        };
+        Ok(FileChange {
+            page: id.clone(),
+            version: page.version,
+            source: document.map(|document| document.source),
+            own_text,
+            text: Text::clone(text),
+            status: if own_text == OwnText::Beside { None } else { status },
+            lists: Named {
+                folders: lists(ListKind::Folders),
+                skills: lists(ListKind::Skills),
+                sources: lists(ListKind::Sources),
+            },
+        })
+    }
+
+    /// A document was written, or why not. What it says by now is read as any other change.
+    pub(super) fn wrote(&mut self, now: Now, write: Id, result: Result<(), String>) {
+        let Some(Writing { page: id, own_text, version }) = self.writes.remove(&write) else { return };
+        if let Err(why) = result {
+            self.unwritten(now, &id, &why);
+            return;
+        }
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.life = Life::Idle;
+        match (own_text, &mut entry.record.settled) {
+            (OwnText::Beside, Some(settled)) => {
+                settled.keep = Keep::Merged;
+                let markers = "the markers of both texts were written into it; keep what is right and remove them";
+                entry.found = Some(Found::Held(Reason::new(Code::MergeMarkers, markers)));
+                self.make_due(&id);
+            }
+            (_, settled) => *settled = None,
+        }
+        if let Some(entry) = self.entries.get(&id) {
+            let (path, event) = (entry.path.to_text(), LogEvent::Written { version });
+            self.unsaved.log.push(LogEntry { at: now.wall, page: id.clone(), path, event, rule: "R1".to_owned() });
+        }
+        self.unsaved.page(now.mono, &id);
+    }
+
+    /// What was decided can't be done: the page is held as before, with the reason beside.
+    pub(super) fn unwritten(&mut self, now: Now, id: &PageId, why: &str) -> Progress {
+        let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
+        (entry.record.settled, entry.life) = (None, Life::Idle);
+        self.unsaved.page(now.mono, id);
+        self.plan(now, id);
+        if let Some(reason) = self.entries.get_mut(id).and_then(|entry| entry.standing.reason.as_mut()) {
+            reason.message += &format!("; it could not be settled so: {why}");
+        }
+        Progress::AtRest
+    }
+
+    /// Forgets all that is remembered of a page. A document that still names it is met again.
+    ///
+    /// # Errors
+    /// While a write to it is not answered.
+    pub fn forget_page(&mut self, now: Now, id: &PageId) -> Result<(), NotForgotten> {
+        let Some(entry) = self.entries.get_mut(id) else { return Err(NotForgotten::Unknown) };
+        if entry.life == Life::InFlight || entry.intent.is_some() || entry.record.doubt.is_some() {
+            return Err(NotForgotten::InDoubt);
+        }
+        self.due.retain(|due| due != id);
+        self.unsaved.forget(now.mono, id);
+        if matches!(entry.found, Some(Found::Gone { .. }) | None) {
+            self.entries.remove(id);
+            return Ok(());
+        }
+        let mut met_again = Entry::new(entry.path.clone(), PageRecord::default());
+        met_again.found = entry.found.take();
+        *entry = met_again;
+        self.make_due(id);
+        Ok(())
+    }
+
+    /// Whether what became of a page is stored.
+    pub fn is_stored(&self, id: &PageId) -> bool {
+        let holds = |unsaved: &super::Unsaved| unsaved.pages.contains(id) || unsaved.forgotten.contains(id);
+        !holds(&self.unsaved) && !self.stores.values().any(holds)
+    }
+}
+
+impl Entry {
+    /// Whether a person is at the markers that were written into its file: their decision outlives that.
+    pub(super) fn awaits_a_merge(&self) -> bool {
+        let merged = self.record.settled.as_ref().is_some_and(|settled| settled.keep == Keep::Merged);
+        merged && matches!(self.standing.state, State::Blocked | State::Skipped | State::Pending)
+    }
+}
