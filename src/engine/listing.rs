@@ -110,7 +110,6 @@ impl PageList {
         Self { after, progress: Progress::new(), date: None }
     }
 
-
     /// What to send next.
     pub fn request(&self) -> Request {
         Request::List { updated_after: self.after, page: self.progress.next_page }

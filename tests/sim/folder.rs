@@ -8,8 +8,10 @@ use std::ops::Index;
 use std::sync::Arc;
 
 use hubsync::document;
+use hubsync::document::edit::{self, Setting};
+use hubsync::engine::change::{IdLine, Written};
 use hubsync::engine::settled::{RootHealth, Settled};
-use hubsync::local::identity::{self, FileFact, Home, Picture, Says, identify, remember};
+use hubsync::local::identity::{self, FileFact, Home, Picture, Presence, Says, identify, remember};
 use hubsync::local::scan::Via;
 use hubsync::pace::debounce::{Debounce, Due};
 use hubsync::page::{Digest, DocPath, Mono, Named, Now, PageId, Status, Wall};
@@ -177,6 +179,32 @@ impl Folder {
             return None;
         }
         document::body(&file.bytes, &self.rules)
+    }
+
+    /// The page of this file is known, although the file does not name it yet.
+    pub fn known(&mut self, page: PageId, path: DocPath) {
+        self.homes.insert(page, Home { path, presence: Presence::There });
+    }
+
+    /// The id of a page is written into its file, as `daemon/id_line` does it.
+    pub fn write_id(&mut self, now: Now, line: &IdLine) -> Written {
+        let path = line.path.to_text();
+        let Some(file) = self.files.get(&path).filter(|_| !self.missing) else { return Written::Stale };
+        if Digest::of(&file.bytes) != line.source {
+            return Written::Stale;
+        }
+        match edit::set(&file.bytes, &Setting::PageId(&line.page)) {
+            Ok(bytes) => {
+                self.write_bytes(now, &path, &bytes);
+                Written::Done
+            }
+            Err(why) => Written::Failed(why.to_string()),
+        }
+    }
+
+    /// What a file holds.
+    pub fn bytes(&self, path: &str) -> Option<&[u8]> {
+        self.files.get(path).map(|file| file.bytes.as_slice())
     }
 
     /// The watcher names a path.

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hubsync::engine::change::Change;
+use hubsync::engine::change::{Change, IdLine};
 use hubsync::engine::request::{Answer, AnswerBody, Request};
 use hubsync::engine::settled::RootHealth;
 use hubsync::engine::{Effect, Engine, Id, Input, Memory, Mode, Rest, Setting};
@@ -51,7 +51,7 @@ impl Flight {
     }
 
     pub fn is_write(&self) -> bool {
-        matches!(self.request, Request::Patch(_))
+        self.request.is_write()
     }
 
     /// The page that it writes to.
@@ -80,7 +80,8 @@ impl Flight {
         match &self.request {
             Request::Get(id) => id.as_str() == page,
             Request::Patch(patch) => patch.page.as_str() == page,
-            Request::List { .. } | Request::Names(..) => false,
+            Request::Archive(id) => id.as_str() == page,
+            Request::List { .. } | Request::Names(..) | Request::Create(_) => false,
         }
     }
 }
@@ -126,6 +127,8 @@ pub struct World {
     pub stores: VecDeque<(Id, Box<Change>)>,
     pub flights: VecDeque<Flight>,
     pub(super) late: Vec<Late>,
+    /// Ids that are to be written into files.
+    pub id_lines: VecDeque<(Id, IdLine)>,
     pub rereads: Vec<DocPath>,
     pub fates: VecDeque<Fate>,
     pub write_fates: VecDeque<Fate>,
@@ -185,6 +188,7 @@ impl World {
             stores: VecDeque::new(),
             flights: VecDeque::new(),
             late: Vec::new(),
+            id_lines: VecDeque::new(),
             rereads: Vec::new(),
             fates: VecDeque::new(),
             write_fates: VecDeque::new(),
@@ -272,6 +276,9 @@ impl World {
                 Effect::Return(id) => self.give_back(id),
                 Effect::Store(id, change) => self.stores.push_back((id, change)),
                 Effect::Send(id, request) => self.send(id, request),
+                Effect::WriteId(id, line) => self.id_lines.push_back((id, line)),
+                Effect::Known(page, path) => self.folder.known(page, path),
+                Effect::Write(id, ..) => self.engine.handle(now, Input::Wrote(id, Err("nobody writes".to_owned()))),
                 Effect::Reread(path) => self.rereads.push(path),
             }
         }
@@ -286,27 +293,38 @@ impl World {
     fn send(&mut self, id: Id, request: Request) {
         let sent = self.now();
         let (mut body, mut looked) = (None, self.time);
-        if let Request::Patch(patch) = &request {
-            if patch.patch.text.is_some() {
-                body = self.folder.body(&patch.path.to_text(), patch.source);
-                if body.is_none() {
-                    self.trace.push("stale".to_owned());
-                    self.give_back(id);
-                    let body = AnswerBody::Stale;
-                    let answer = Answer { sent, ended: sent, date: None, body };
-                    return self.engine.handle(sent, Input::Answered(id, answer));
-                }
+        let text = match &request {
+            Request::Patch(patch) if patch.patch.text.is_some() => Some((&patch.path, patch.source)),
+            Request::Create(create) => Some((&create.path, create.post.source)),
+            _ => None,
+        };
+        if let Some((path, source)) = text {
+            body = self.folder.body(&path.to_text(), source);
+            if body.is_none() {
+                self.trace.push("stale".to_owned());
+                self.give_back(id);
+                let body = AnswerBody::Stale;
+                let answer = Answer { sent, ended: sent, date: None, body };
+                return self.engine.handle(sent, Input::Answered(id, answer));
             }
+        }
+        if let Request::Create(create) = &request {
+            let intent = self.disk.birth(&create.path).is_some_and(|birth| birth.doubt.is_some());
+            assert!(intent, "a page is made, and nothing on the disk tells of it");
+        }
+        if let Request::Patch(patch) = &request {
             self.watch.not_refused(patch);
             looked = self.watch.sent(patch.page.as_str(), self.time);
             self.watch.stored(&self.disk, patch.page.as_str());
         }
         self.trace.push(format!("send {}", short(&request)));
-        self.watch.leaves(self.time, &self.key, &self.root, matches!(request, Request::Patch(_)));
+        self.watch.leaves(self.time, &self.key, &self.root, request.is_write());
         let call = api::call(&request, body.as_deref()).unwrap();
         let method = match call.method {
             api::Method::Get => "GET",
             api::Method::Patch => "PATCH",
+            api::Method::Post => "POST",
+            api::Method::Delete => "DELETE",
         };
         let rows = self.rows.to_string();
         let fewer = |name: &str| self.rows > 0 && name == "page_size";
@@ -357,6 +375,15 @@ impl World {
         self.handle(Input::Stored(id, result));
     }
 
+    /// The id of a page is written into its document, if that is what it was.
+    pub fn write_id(&mut self) {
+        let (id, line) = self.id_lines.pop_front().expect("an id is to be written");
+        assert!(self.disk.record(&line.page).is_some(), "an id is written of which nothing on the disk tells");
+        let written = self.folder.write_id(self.now(), &line);
+        self.trace.push(format!("id of {} into {}: {written:?}", line.page, line.path.to_text()));
+        self.handle(Input::IdWritten(id, written));
+    }
+
     /// The hub gets the `n`th request under way.
     pub fn apply_nth(&mut self, n: usize) {
         let (request, looked) = (self.flights[n].travels.clone(), self.flights[n].looked);
@@ -390,6 +417,8 @@ impl World {
             self.grant();
         } else if !self.stores.is_empty() {
             self.store();
+        } else if !self.id_lines.is_empty() {
+            self.write_id();
         } else if let Some(first) = self.flights.front() {
             let write = first.is_write();
             let queue = if write && !self.write_fates.is_empty() { &mut self.write_fates } else { &mut self.fates };
@@ -493,6 +522,7 @@ impl World {
     pub fn begin(&mut self) {
         self.reserves.clear();
         self.stores.clear();
+        self.id_lines.clear();
         self.rereads.clear();
         (self.booted, self.lag) = (self.time, 0);
         self.watch.restarted();
@@ -536,5 +566,7 @@ pub fn short(request: &Request) -> String {
         Request::List { updated_after, page } => format!("LIST {:?} {page}", updated_after.map(Stamp::to_iso)),
         Request::Names(kind, page) => format!("NAMES {kind:?} {page}"),
         Request::Patch(patch) => format!("PATCH {} {:?}", patch.page, patch.patch.api_fields()),
+        Request::Create(create) => format!("POST {} {:?}", create.path.to_text(), create.post.title),
+        Request::Archive(id) => format!("DELETE {id}"),
     }
 }
