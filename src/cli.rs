@@ -173,6 +173,10 @@ pub struct Sync {
     #[arg(long)]
     pub confirm_root: bool,
 
+    /// Archive the pages whose files are gone, although they are more than archive_limit allows
+    #[arg(long)]
+    pub confirm_archive: bool,
+
     /// Exit 1 where a page drifted, too
     #[arg(long)]
     pub strict: bool,

@@ -246,6 +246,11 @@ fn judge(request: &Request, status: u16, body: &[u8], answer: &AnswerBody) {
             );
             assert_eq!(live.is_none(), said["content"].is_null() && said["version"].is_null());
         }
+        AnswerBody::Archived => {
+            assert!(success && matches!(request, Request::Archive(_)));
+            let said: Result<serde_json::Value, _> = serde_json::from_str(&String::from_utf8_lossy(body));
+            assert!(said.is_ok_and(|said| said["id"] == "p1" && said["deleted"] == true));
+        }
         AnswerBody::Rows(listed) => {
             assert!(success && matches!(request, Request::List { .. }));
             for row in &listed.rows {
@@ -255,7 +260,6 @@ fn judge(request: &Request, status: u16, body: &[u8], answer: &AnswerBody) {
         AnswerBody::Folders(_) | AnswerBody::Skills(_) | AnswerBody::Sources(_) => {
             assert!(success && matches!(request, Request::Names(..)));
         }
-        AnswerBody::Archived => assert!(success && matches!(request, Request::Archive(_))),
         AnswerBody::NotFound => assert!(matches!(status, 404 | 410)),
         AnswerBody::Rejected { status: said, code, message } => {
             assert!(*said == status && (400..500).contains(&status));

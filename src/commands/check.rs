@@ -71,6 +71,7 @@ pub fn run(
                 files.insert(path, Some(reason));
             }
             Settled::Page { found: Found::Gone { .. } | Found::Unnamed { .. }, .. }
+            | Settled::StillGone { .. }
             | Settled::LooseGone { .. } => {}
         }
     }

@@ -53,7 +53,8 @@ fn named(args: &cli::Forget, config: &Config, folder: &Path) -> Result<BTreeMap<
         let text = what.to_string_lossy();
         let of_id = loaded.pages.iter().filter(|(id, ..)| id.as_str() == text);
         let found: Vec<_> = at_path.map(|(id, path, _)| (id.clone(), path.clone())).collect();
-        let found = if found.is_empty() { of_id.map(|(id, path, _)| (id.clone(), path.clone())).collect() } else { found };
+        let found =
+            if found.is_empty() { of_id.map(|(id, path, _)| (id.clone(), path.clone())).collect() } else { found };
         if found.is_empty() {
             return Err(format!(
                 "nothing is remembered of {text}: name a document or a page_id, as `hubsync status --all` lists them"

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::daemon::clock::Clock;
 use crate::daemon::driver::cache_entries;
 use crate::engine::change::HubHealth;
-use crate::engine::{Engine, Input, Memory, Mode, Setting};
+use crate::engine::{Archives, Engine, Input, Memory, Mode, Setting};
 use crate::local::Quiet;
 use crate::page::Now;
 use crate::state::lock::Lock;
@@ -43,7 +43,7 @@ pub fn look(config: &Config) -> Result<Offline, String> {
     let (hub, budget_of) = (loaded.hub.clone(), loaded.budget_of.map(HubKey));
     let Loaded { pages, births, marks, names, pause, .. } = loaded;
     let memory = Memory { pages, births, marks, names, hub: hub.clone() };
-    let setting = Setting { mode: Mode::Offline, scope: Vec::new(), hold_ms: 0, jitter: 0.0 };
+    let setting = Setting { mode: Mode::Offline, scope: Vec::new(), hold_ms: 0, jitter: 0.0, archives: Archives::Guarded };
     let mut engine = Engine::new(config.policy(), setting, memory);
     engine.handle(now, Input::Paused(pause));
     engine.handle(now, Input::Health(round.health));

@@ -18,7 +18,7 @@ use crate::daemon::one_shot::{self, End, Watcher};
 use crate::daemon::signals::{Signals, Stop};
 use crate::engine::change::{LogEntry, LogEvent};
 use crate::engine::settled::RootHealth;
-use crate::engine::{Mode, Summary, Writes};
+use crate::engine::{Archives, Mode, Summary, Writes};
 use crate::local::Quiet;
 use crate::local::folder::{Folder, Round};
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
@@ -63,7 +63,7 @@ pub async fn run(
             stop = signals.stop() => return Ok(stopped(stop)),
         },
     };
-    let (opened, _copy) = match open(args, config, start.as_ref(), console).await {
+    let (mut opened, _copy) = match open(args, config, start.as_ref(), console).await {
         Ok(Found::Opened(opened, copy)) => (*opened, copy),
         Ok(Found::Daemon(daemon)) => {
             let order = beside::order(args, config, &scope);
@@ -71,6 +71,9 @@ pub async fn run(
         }
         Err(why) => return Ok(why.tell(console)),
     };
+    if args.confirm_archive {
+        opened.archives = Archives::Confirmed;
+    }
     let Opened { hub, .. } = opened;
     let writes = if args.dry_run { Writes::Plan } else { Writes::Send };
     let (mut driver, mut tree, _lock) = opened.drive(config, Mode::OneShot(writes), scope)?;

@@ -199,11 +199,6 @@ impl Config {
         let publish = &self.publish;
         let rules = [
             (
-                publish.on_delete == OnDelete::Archive,
-                "publish.on_delete",
-                "this version can't archive pages yet; set it to keep",
-            ),
-            (
                 publish.notice.is_some(),
                 "publish.notice",
                 "this version can't add a notice to pages yet; set it to null",

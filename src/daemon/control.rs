@@ -82,6 +82,9 @@ pub struct SyncOrder {
     pub root: String,
     /// Documents and folders seen from the root, percent-encoded; none: everything.
     pub paths: Vec<String>,
+    /// `--confirm-archive`.
+    #[serde(default)]
+    pub confirm_archive: bool,
     /// `--create`.
     #[serde(default)]
     pub create: bool,

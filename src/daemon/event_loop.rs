@@ -160,7 +160,7 @@ pub async fn run(
             }
             Some(round) = tree.rounds.recv() => {
                 let answered = take_round(driver, &mut guard, &mut told, round);
-                orders.round(&answered, &mut tree);
+                orders.round(&answered, driver, &mut tree);
                 told.service.note();
             }
             asked = orders.next() => {

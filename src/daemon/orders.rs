@@ -18,10 +18,11 @@ use crate::daemon::event_loop::Tree;
 use crate::daemon::one_shot::gives_up;
 use crate::engine::change::{HubState, LogEntry, PersonPause};
 use crate::engine::settled::RootHealth;
-use crate::engine::{Id, Input, NotForgotten, OrderId, PublishNow, Rest, Summary, WaitsOn};
+use crate::engine::{Archives, Id, Input, NotForgotten, OrderId, PublishNow, Rest, Summary, WaitsOn};
 use crate::local::folder::Round;
 use crate::page::{DocPath, Mono, Now, PageId, Wall};
 use crate::policy::{Create, OnDifference};
+use crate::reconcile::page_record::Resolution;
 use crate::state::usage::HubKey;
 
 /// How often a file that is being written is looked at again, as by a `sync` without a daemon.
@@ -54,6 +55,8 @@ pub struct Orders {
 #[derive(Debug)]
 struct Sync {
     order: SyncOrder,
+    /// What a person decided, until the engine knows it.
+    undecided: Vec<(PageId, Resolution)>,
     scope: Vec<DocPath>,
     replies: Replies,
     phase: Phase,
@@ -147,10 +150,11 @@ impl Orders {
             FirstMeeting::Hold => OnDifference::Hold,
         });
         let create = order.create.then_some(Create::On);
-        let now = PublishNow { scope: scope.clone(), create, on_first_meeting };
+        let archives = if order.confirm_archive { Archives::Confirmed } else { Archives::Guarded };
+        let now = PublishNow { scope: scope.clone(), create, archives, on_first_meeting };
         driver.handle(Input::PublishNow(id, now));
-        driver.handle(Input::Decided(order.decided.clone()));
         let sync = Sync {
+            undecided: order.decided.clone(),
             order,
             scope,
             replies,
@@ -232,7 +236,7 @@ impl Orders {
     }
 
     /// The folder has answered: after this round was handed to the engine.
-    pub fn round(&mut self, round: &Answered, tree: &mut Tree) {
+    pub fn round(&mut self, round: &Answered, driver: &mut Driver, tree: &mut Tree) {
         for sync in self.syncs.values_mut() {
             let Phase::Asked(question) = sync.phase else { continue };
             if round.questions < question {
@@ -249,6 +253,8 @@ impl Orders {
                 sync.tries += 1;
                 Phase::Again(Instant::now() + BETWEEN, unsettled)
             } else {
+                // What a person decided is about documents as they are, not about some that seem to be written just now.
+                driver.handle(Input::Decided(std::mem::take(&mut sync.undecided)));
                 Phase::Publishing
             };
         }
@@ -278,7 +284,8 @@ impl Orders {
 
     /// What was to be written for this order will not be.
     fn abandon(&mut self, order: OrderId, driver: &mut Driver) {
-        let theirs: Vec<u64> = self.writes.iter().filter(|(_, (of, _))| *of == order).map(|(write, _)| *write).collect();
+        let theirs: Vec<u64> =
+            self.writes.iter().filter(|(_, (of, _))| *of == order).map(|(write, _)| *write).collect();
         for write in theirs {
             self.writes.remove(&write);
             driver.handle(Input::Wrote(Id(write), Err("the command that was to write it has ended".to_owned())));

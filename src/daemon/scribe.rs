@@ -31,44 +31,40 @@ impl Scribe {
     /// Why not, in words; the file is then as it was.
     pub fn write(&self, path: &DocPath, change: &FileChange) -> Result<(), String> {
         let Some(source) = change.source else {
-            return write::create(&self.root, path, &self.anew(change)?).map_err(|error| error.to_string());
+            let new = document_of(None, change, &self.rules)?;
+            return write::create(&self.root, path, &new).map_err(|error| error.to_string());
         };
         let old = read::contents(&self.root, path).map_err(|error| error.to_string())?;
         if Digest::of(&old) != source {
             return Err("the document was edited meanwhile; try again".to_owned());
         }
-        let new = self.changed(&old, change)?;
+        let new = document_of(Some(&old), change, &self.rules)?;
         self.backups.keep_document(&change.page, clock::wall(), &old).map_err(|error| error.to_string())?;
         write::replace(&self.root, path, source, &new).map_err(|error| error.to_string())
     }
-
-    fn anew(&self, change: &FileChange) -> Result<Vec<u8>, String> {
-        let lists: Vec<(ListKind, Vec<String>)> = lists(&change.lists).collect();
-        let new = New {
-            page_id: &change.page,
-            text: text(change),
-            lists: &lists,
-            status: change.status.unwrap_or(Status::Published),
-        };
-        edit::document(&new, &self.rules).map(|made| made.bytes).map_err(|error| error.to_string())
-    }
-
-    fn changed(&self, old: &[u8], change: &FileChange) -> Result<Vec<u8>, String> {
-        let changed = match change.own_text {
-            OwnText::Beside => edit::beside(old, &text(change), &self.rules),
-            OwnText::Replaced => edit::set_text(old, &text(change), &self.rules).and_then(|made| {
-                let settings = lists(&change.lists).collect::<Vec<_>>();
-                let settings = settings.iter().map(|(kind, names)| Setting::List(*kind, names));
-                let status = change.status.map(Setting::Status);
-                settings.chain(status).try_fold(made.bytes, |bytes, setting| edit::set(&bytes, &setting))
-            }),
-        };
-        changed.map_err(|error| error.to_string())
-    }
 }
 
-fn text(change: &FileChange) -> edit::Text<'_> {
-    edit::Text { title: &change.text.title, body: &change.text.body }
+/// The document that a change makes of the old one, or anew where there is none.
+///
+/// # Errors
+/// Where no document can say that, in words.
+pub fn document_of(old: Option<&[u8]>, change: &FileChange, rules: &Rules) -> Result<Vec<u8>, String> {
+    let text = edit::Text { title: &change.text.title, body: &change.text.body };
+    let lists: Vec<(ListKind, Vec<String>)> = lists(&change.lists).collect();
+    let made = match (old, change.own_text) {
+        (None, _) => {
+            let status = change.status.unwrap_or(Status::Published);
+            let new = New { page_id: &change.page, text, lists: &lists, status };
+            edit::document(&new, rules).map(|made| made.bytes)
+        }
+        (Some(old), OwnText::Beside) => edit::beside(old, &text, rules),
+        (Some(old), OwnText::Replaced) => edit::set_text(old, &text, rules).and_then(|made| {
+            let settings = lists.iter().map(|(kind, names)| Setting::List(*kind, names));
+            let status = change.status.map(Setting::Status);
+            settings.chain(status).try_fold(made.bytes, |bytes, setting| edit::set(&bytes, &setting))
+        }),
+    };
+    made.map_err(|error| error.to_string())
 }
 
 fn lists(named: &Named) -> impl Iterator<Item = (ListKind, Vec<String>)> {

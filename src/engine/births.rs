@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::pace::backoff::Backoff;
 use crate::pace::quota::Lane;
-use crate::page::{Authored, DocPath, Lists, Mono, Now, Page, PageId, Print, Row, Stamp, Wall};
+use crate::page::{Authored, DocPath, LastTexts, Lists, Mono, Now, Page, PageId, Print, Row, Stamp, Wall};
 use crate::policy::Create;
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::birth::{Birth, BirthDecision, BirthStep, Created, Newborn, Post, PostDoubt, decide_birth};
@@ -235,7 +235,7 @@ impl Engine {
     /// What the table says of it now; `None` where nothing is known of it.
     fn decide_newborn(&self, now: Now, path: &DocPath) -> Option<BirthDecision> {
         let birthing = self.births.get(path)?;
-        let made = birthing.unborn.as_ref().and_then(|unborn| self.made_for(&unborn.document));
+        let made = birthing.unborn.as_ref().and_then(|unborn| self.made_for(unborn));
         // What is another document's by now can't be this one's.
         let found = birthing.found.as_ref().map(|found| {
             let free = found.iter().filter(|(id, _)| !self.entries.contains_key(id));
@@ -255,14 +255,19 @@ impl Engine {
         })
     }
 
-    /// The page that we made for this very file, which lies there no more.
-    fn made_for(&self, document: &Authored) -> Option<PageId> {
-        let is_it = |entry: &Entry| {
-            entry.record.born.is_some()
-                && matches!(entry.found, Some(Found::Gone { .. }))
-                && entry.record.base.as_ref().is_some_and(|base| base.source == document.source)
+    /// The page that we made for this very file, which lies there no more: of the same bytes; or of the same title, where the
+    /// id has never been seen in a file.
+    fn made_for(&self, unborn: &Unborn) -> Option<PageId> {
+        let left = |entry: &&Entry| entry.record.born.is_some() && matches!(entry.found, Some(Found::Gone { .. }));
+        let bytes = |entry: &Entry| entry.record.base.as_ref().is_some_and(|base| base.source == unborn.document.source);
+        let title = title_of(unborn);
+        let titled = |entry: &Entry| {
+            let base = entry.record.base.as_ref().and_then(|base| base.live.as_ref().or(base.draft.as_ref()));
+            entry.record.history == LastTexts::default() && base.is_some_and(|known| known.sent.title.trim() == title.trim())
         };
-        self.entries.iter().find(|(_, entry)| is_it(entry)).map(|(id, _)| id.clone())
+        let all = || self.entries.iter().filter(|(_, entry)| left(entry));
+        let found = all().find(|(_, entry)| bytes(entry)).or_else(|| all().find(|(_, entry)| titled(entry)));
+        found.map(|(id, _)| id.clone())
     }
 
     /// Whether another document of the same bytes is about to become a page: it may be this one, before it was moved.

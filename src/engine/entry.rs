@@ -2,7 +2,7 @@
 //! its life. Only the engine's own files touch it.
 
 use crate::pace::quota::Lane;
-use crate::page::{DocPath, Mono, Page, Row, Stamp, Wall};
+use crate::page::{DocPath, Mono, Now, Page, Row, Stamp, Wall};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::FRESH_MS;
 use crate::reconcile::page_record::{Intent, PageRecord};
@@ -18,6 +18,10 @@ pub(super) struct Entry {
     pub path: DocPath,
     /// What the folder says; `None` until it was read.
     pub found: Option<Found>,
+    /// When this process missed the file first, where it was there before.
+    pub gone_first: Option<Mono>,
+    /// When the file was looked for last, in vain.
+    pub gone_seen: Option<Now>,
     /// What is remembered.
     pub record: PageRecord,
     /// What is known of the hub beyond the record.
@@ -173,6 +177,8 @@ impl Entry {
         Self {
             path,
             found: None,
+            gone_first: None,
+            gone_seen: None,
             record,
             sight: Sight::default(),
             page: None,

@@ -14,6 +14,7 @@
 //! back), `listing` and `gates` (lists, and what keeps requests back), `backlog`, `summary`.
 
 mod answers;
+mod archives;
 mod backlog;
 mod births;
 mod born;
@@ -55,6 +56,7 @@ use spend::{Job, Slot};
 use unsaved::Unsaved;
 
 pub use answers::MOSTLY_ABSENT;
+pub use archives::Archives;
 pub use backlog::Waiting;
 pub use entry::{Action, Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
@@ -174,6 +176,8 @@ pub struct Setting {
     pub hold_ms: u64,
     /// From 0 to 1; keeps several daemons apart.
     pub jitter: f64,
+    /// Whether a person has confirmed how many pages are archived.
+    pub archives: Archives,
 }
 
 /// The whole machine.

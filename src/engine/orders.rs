@@ -45,6 +45,7 @@ impl Engine {
                         newborns.push(path);
                     }
                 }
+                Settled::StillGone { id } => self.still_gone(now, &id),
                 Settled::LooseGone { path } => {
                     self.loose.remove(&path);
                     self.newborn_gone(&path);
@@ -105,6 +106,7 @@ impl Engine {
             Found::Gone { since } => Some(*since),
             Found::Document(_) | Found::Unnamed { .. } | Found::Held(_) => None,
         };
+        note_gone(entry, missed, now);
         if entry.record.missed != missed && known {
             entry.record.missed = missed;
             self.unsaved.page(now.mono, id);
@@ -291,6 +293,17 @@ impl Engine {
             self.due.push_back(id.clone());
         }
     }
+}
+
+/// A file is missed, or there. What the state knows as missed was missed by an earlier process.
+fn note_gone(entry: &mut Entry, missed: Option<Wall>, now: Now) {
+    if missed.is_none() {
+        (entry.gone_first, entry.gone_seen) = (None, None);
+        return;
+    }
+    let just_now = entry.found.is_some() || entry.record.missed.is_none();
+    entry.gone_first = entry.gone_first.or(just_now.then_some(now.mono));
+    entry.gone_seen = Some(now);
 }
 
 /// A page that was published n times within the hour waits for n more times `debounce` of quiet, at most `max_delay` from

@@ -144,6 +144,7 @@ impl Engine {
                 entry.standing = Standing::in_doubt(rule);
                 Progress::AtRest
             }
+            Step::Look(_) | Step::Archive if self.holds_archive(now, id, rule) => Progress::AtRest,
             Step::Look(look) => self.wants_look(now, id, rule, look),
             Step::Patch(write) => self.wants_write(now, id, rule, Action::Patch, write.patch.api_fields()),
             Step::Hold(hold) => self.hold(now, id, rule, hold),
@@ -270,7 +271,7 @@ impl Engine {
         Progress::AtRest
     }
 
-    fn wants_write(
+    pub(super) fn wants_write(
         &mut self,
         now: Now,
         id: &PageId,

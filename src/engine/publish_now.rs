@@ -7,6 +7,7 @@ use crate::pace::quota::Lane;
 use crate::page::{DocPath, Now, PageId};
 use crate::policy::{Create, OnDifference, Policy};
 
+use super::archives::Archives;
 use super::entry::{Entry, Life};
 use super::orders::EDIT;
 use super::settled::RootHealth;
@@ -25,6 +26,8 @@ pub struct PublishNow {
     pub scope: Vec<DocPath>,
     /// `--create`: documents without a page get one, for these documents and as long as the order goes on.
     pub create: Option<Create>,
+    /// `--confirm-archive`, likewise.
+    pub archives: Archives,
     /// `--first-meeting`, for these documents and as long as the order goes on.
     pub on_first_meeting: Option<OnDifference>,
 }
@@ -66,7 +69,7 @@ impl Engine {
         if self.orders.is_empty() && self.list_wanted == ListWanted::Ordered {
             self.list_wanted = ListWanted::Drift;
         }
-        if order.on_first_meeting.is_some() || order.create.is_some() {
+        if order.on_first_meeting.is_some() || order.create.is_some() || order.archives == Archives::Confirmed {
             self.make_all_due();
         }
     }

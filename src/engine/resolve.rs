@@ -64,8 +64,24 @@ impl Engine {
             entry.sight.saw(now.mono);
             self.plan(now, id);
         }
-        let planned = |(id, _): (PageId, Keep)| self.entries.get(&id)?.planned.clone().map(|planned| (id, planned));
-        decided.into_iter().filter_map(planned).collect()
+        decided.into_iter().filter_map(|(id, keep)| Some((id.clone(), self.foreseen(&id, keep)?))).collect()
+    }
+
+    /// Where the last look is older than what is decided on, it is the text that will differ.
+    fn foreseen(&self, id: &PageId, keep: Keep) -> Option<Planned> {
+        let entry = self.entries.get(id)?;
+        let status = match &entry.found {
+            Some(Found::Document(document)) => document.status,
+            _ => Status::Published,
+        };
+        let (action, fields) = match (keep, status) {
+            (Keep::Archive, _) => (Action::Archive, Vec::new()),
+            (Keep::Remote | Keep::Both, _) => (Action::Write, Vec::new()),
+            (Keep::Local | Keep::Merged, Status::Published) => (Action::Patch, vec!["title", "content", "status"]),
+            (Keep::Local | Keep::Merged, Status::Draft) => (Action::Patch, vec!["title", "content"]),
+        };
+        let replaces_title = entry.record.seen.as_ref().map(|seen| seen.title.clone());
+        entry.planned.clone().or(Some(Planned { action, fields, replaces_title, rule: "R1" }))
     }
 
     /// R1: the hub's text is to come into the file. Whoever steps us writes it.
@@ -116,9 +132,8 @@ impl Engine {
         };
         let seen = entry.record.seen.as_ref();
         // Between a document and somebody's draft, it is the draft that both are about.
-        let foreign = seen.is_some_and(|seen| {
-            merge::foreign_draft(desired.as_ref(), entry.record.base.as_ref(), seen).is_some()
-        });
+        let foreign =
+            seen.is_some_and(|seen| merge::foreign_draft(desired.as_ref(), entry.record.base.as_ref(), seen).is_some());
         let (text, status) = match (document.map(|document| document.status), &page.live) {
             (Some(Status::Draft), live) => (draft.or(live.as_ref()), None),
             (Some(Status::Published), _) if keep == Keep::Both && foreign => (draft, None),

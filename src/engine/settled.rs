@@ -32,6 +32,11 @@ pub enum Settled {
         /// What it says.
         unborn: Unborn,
     },
+    /// The file of a page that was told as gone was looked for, and is still not there.
+    StillGone {
+        /// The page.
+        id: PageId,
+    },
     /// A file that was reported as loose, or as a document without a page, is so no more.
     LooseGone {
         /// The file.

@@ -270,7 +270,9 @@ impl Engine {
     fn spend_on_write(&mut self, now: Now, slot: Id, errand: Errand, id: &PageId) -> bool {
         match self.decide_page(now, id) {
             Some(Decision { step: Step::Patch(write), .. }) => self.send_patch(now, (slot, errand), id, &write),
-            Some(Decision { step: Step::Archive, .. }) => self.send_archive(now, (slot, errand), id),
+            Some(Decision { rule, step: Step::Archive }) if self.may_archive(now, id, rule) => {
+                self.send_archive(now, (slot, errand), id)
+            }
             Some(Decision { step: Step::Look(Look::Fresh), .. }) => {
                 // The look that they all rested on has grown old: one list serves them all.
                 self.plan(now, id);
@@ -379,11 +381,13 @@ impl Engine {
             return self.send_post(now, slot, path, request);
         }
         let Job { what: What::Write(id), request, .. } = job else { return };
-        let still = match (self.decide_page(now, &id).map(|decision| decision.step), &request) {
+        let decision = self.decide_page(now, &id);
+        let rule = decision.as_ref().map_or("", |decision| decision.rule);
+        let still = match (decision.map(|decision| decision.step), &request) {
             (Some(Step::Patch(write)), Request::Patch(request)) => {
                 write.patch == request.patch && self.unchanged(&id, request)
             }
-            (Some(Step::Archive), Request::Archive(_)) => true,
+            (Some(Step::Archive), Request::Archive(_)) => self.may_archive(now, &id, rule),
             _ => false,
         };
         if !still || self.is_stopped(now) {

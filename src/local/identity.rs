@@ -351,6 +351,19 @@ impl Picture {
     }
 }
 
+impl Picture {
+    /// Pages that were told as gone and are still: those whose files were looked for.
+    pub fn still_gone<'a>(
+        &'a self,
+        told: &'a Self,
+        looked: impl Fn(&DocPath) -> bool + 'a,
+    ) -> impl Iterator<Item = Settled> + 'a {
+        let gone = |picture: &Self, page: &PageId| matches!(picture.pages.get(page), Some((_, Standing::Gone(_))));
+        let all = self.pages.iter().filter(move |(page, (path, _))| looked(path) && gone(self, page) && gone(told, page));
+        all.map(|(page, _)| Settled::StillGone { id: page.clone() })
+    }
+}
+
 fn newborn(path: &DocPath, reading: &Reading) -> Option<Settled> {
     let Reading::Document { visibility, authored, .. } = reading else { return None };
     let name = path.as_path().file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -236,6 +236,7 @@ impl Report {
         let person = counts.blocked + counts.conflict > 0
             || matches!(self.summary.root, RootHealth::Changed { .. } | RootHealth::Held(Checkout::Unnamed(_)))
             || shut == Some(ShutWhy::Redirected)
+            || self.summary.pages.iter().any(is_guarded)
             || (strict == Strictness::Strict && counts.drifted > 0)
             || (run == Run::DryRun && !self.plan().is_empty());
         if person {
@@ -352,6 +353,11 @@ pub fn word(state: State) -> &'static str {
         State::Orphaned => "orphaned",
         State::Skipped => "skipped",
     }
+}
+
+/// Whether a guard keeps a page until a person has said so.
+fn is_guarded(page: &PageReport) -> bool {
+    page.reason.as_ref().is_some_and(|reason| reason.code == Code::ArchiveLimit)
 }
 
 /// How many pages stand how, for people.

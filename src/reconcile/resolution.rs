@@ -75,6 +75,7 @@ fn held(rule: &'static str, state: State, reason: Reason, hub: Option<&Seen>) ->
 }
 
 fn overtaken(mut reason: Reason) -> Reason {
-    reason.message += "; it was edited again after that was decided, so it is held: look at it and resolve it once more";
+    reason.message +=
+        "; it was edited again after that was decided, so it is held: look at it and resolve it once more";
     reason
 }

@@ -37,6 +37,7 @@ mod place;
 mod portals;
 mod private;
 mod reload;
+mod resolve;
 mod roots;
 mod saves;
 mod secrets;

@@ -175,7 +175,7 @@ fn the_socket_is_private_takes_one_line_and_survives_what_is_no_order() {
         "",
         "{}",
         "nonsense \u{1b}[2J",
-        "{\"protocol\":1,\"order\":{\"sync\":{\"root\":\"ROOT\",\"paths\":[\"..%2Fx\"],\"max_wait\":1,\"confirm_root\":false,\"strict\":false}}}",
+        "{\"protocol\":2,\"order\":{\"sync\":{\"root\":\"ROOT\",\"paths\":[\"..%2Fx\"],\"max_wait\":1,\"confirm_root\":false,\"strict\":false}}}",
     ] {
         let line = line.replace("ROOT", &place.root().to_string_lossy().replace('/', "%2F").replace('.', "%2E"));
         let said = ask(&place, &line);
@@ -247,7 +247,7 @@ fn a_daemon_of_another_version_is_named_with_its_cure() {
     let newer = thread::spawn(move || {
         for _ in 0..2 {
             let (mut stream, _) = listener.accept().unwrap();
-            stream.write_all(b"{\"hello\":{\"protocol\":2,\"version\":\"7.0.0\",\"pid\":1,\"more\":[]}}\n").unwrap();
+            stream.write_all(b"{\"hello\":{\"protocol\":3,\"version\":\"7.0.0\",\"pid\":1,\"more\":[]}}\n").unwrap();
             // Until it hangs up.
             drop(stream.read_to_end(&mut Vec::new()));
         }

@@ -288,18 +288,26 @@ fn f5_a_page_that_is_gone_too_is_forgotten() {
 #[test]
 fn r1_an_orphan_is_archived_or_its_file_written_again() {
     let kept = in_step().removes_it(0);
-    assert_eq!(kept.clone().settles(Keep::Local).is(), "R1 archive");
+    assert_eq!(kept.clone().settles(Keep::Archive).is(), "R1 archive");
     assert_eq!(kept.clone().settles(Keep::Remote).is(), "R1 write_text remote");
-    assert_eq!(kept.clone().settles(Keep::Local).unmoved(), "R1 get", "only on the page itself");
-    assert_eq!(kept.settles(Keep::Local).colleague_drafts("Y").is(), "F1 hold orphaned file_gone");
+    assert_eq!(kept.clone().settles(Keep::Archive).unmoved(), "R1 get", "only on the page itself");
+    assert_eq!(kept.settles(Keep::Archive).colleague_drafts("Y").is(), "F1 hold orphaned file_gone");
 
     let waiting = in_step().removes_it(0).on_delete_archive();
-    assert_eq!(waiting.clone().settles(Keep::Local).is(), "R1 archive");
+    assert_eq!(waiting.clone().settles(Keep::Archive).is(), "R1 archive");
     assert_eq!(waiting.settles(Keep::Remote).is(), "R1 write_text remote");
 
     let edited = gone().colleague_publishes("X");
-    assert_eq!(edited.clone().settles(Keep::Local).is(), "R1 archive");
-    assert_eq!(edited.settles(Keep::Local).colleague_publishes("Z").is(), "F4 hold conflict remote_changed");
+    assert_eq!(edited.clone().settles(Keep::Archive).is(), "R1 archive");
+    assert_eq!(edited.settles(Keep::Archive).colleague_publishes("Z").is(), "F4 hold conflict remote_changed");
+    // A decision for a document archives nothing when its file vanishes, and one to archive sends nothing when it is there again.
+    for keep in [Keep::Local, Keep::Merged] {
+        assert_eq!(in_step().removes_it(0).settles(keep).is(), "F1 hold orphaned file_gone");
+    }
+    assert_eq!(
+        in_step().writes("B").colleague_publishes("X").settles(Keep::Archive).is(),
+        "D7 hold conflict remote_changed"
+    );
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn doubt() -> impl Strategy<Value = Doubt> {
 }
 
 fn resolution() -> impl Strategy<Value = Resolution> {
-    (select(vec![Keep::Local, Keep::Remote, Keep::Both]), version(), stamp())
+    (select(vec![Keep::Local, Keep::Remote, Keep::Both, Keep::Merged, Keep::Archive]), version(), stamp())
         .prop_map(|(keep, version, updated_at)| Resolution { keep, version, updated_at })
 }
 

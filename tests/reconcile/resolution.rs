@@ -27,6 +27,15 @@ fn r1_remote_and_both_go_into_the_file() {
 }
 
 #[test]
+fn r1_what_a_person_made_of_both_goes_over_that_version_alone() {
+    let merged = in_step().writes("B").colleague_publishes("X").settles(Keep::Merged);
+    assert_eq!(merged.is(), "R1 patch title content status +live");
+    assert_eq!(merged.colleague_publishes("Z").is(), "D7 hold conflict remote_changed");
+    let draft = in_step().writes("B").colleague_drafts("Y").settles(Keep::Merged);
+    assert_eq!(draft.is(), "R1 patch title content status +draft");
+}
+
+#[test]
 fn r1_holds_for_the_marks_that_it_was_decided_on() {
     let settled = in_step().writes("B").colleague_publishes("X").settles(Keep::Local);
     assert_eq!(settled.clone().colleague_publishes("Z").is(), "D7 hold conflict remote_changed");

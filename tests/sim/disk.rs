@@ -127,6 +127,11 @@ impl Disk {
         self.pages.get(page).map(|(_, json)| serde_json::from_str(json).unwrap())
     }
 
+    /// Where the document of a page lies, as far as is remembered.
+    pub fn path(&self, page: &PageId) -> Option<&DocPath> {
+        self.pages.get(page).map(|(path, _)| path)
+    }
+
     /// What is remembered of a document without a page.
     pub fn birth(&self, path: &DocPath) -> Option<Birth> {
         self.births.get(path).map(|json| serde_json::from_str(json).unwrap())

@@ -271,14 +271,15 @@ impl Folder {
             }
         }
         match identity::health(&self.facts, &self.homes) {
-            RootHealth::Ok => (RootHealth::Ok, self.tell(now.wall)),
+            RootHealth::Ok => (RootHealth::Ok, self.tell(now.wall, paths)),
             other => (other, Vec::new()),
         }
     }
 
-    fn tell(&mut self, now: Wall) -> Vec<Settled> {
+    fn tell(&mut self, now: Wall, looked: &BTreeSet<String>) -> Vec<Settled> {
         let picture = identify(&self.facts, &self.homes, now);
-        let news = picture.since(&self.told, now);
+        let mut news = picture.since(&self.told, now);
+        news.extend(picture.still_gone(&self.told, |path| looked.contains(&path.to_text())));
         remember(&mut self.homes, &picture);
         self.told = picture;
         news

@@ -8,10 +8,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hubsync::engine::change::{Change, IdLine};
+use hubsync::engine::change::{Change, FileChange, IdLine};
 use hubsync::engine::request::{Answer, AnswerBody, Request};
 use hubsync::engine::settled::RootHealth;
-use hubsync::engine::{Effect, Engine, Id, Input, Memory, Mode, Rest, Setting};
+use hubsync::engine::{Archives, Effect, Engine, Id, Input, Memory, Mode, Rest, Setting};
 use hubsync::hub::api;
 use hubsync::local::identity::{Home, Presence};
 use hubsync::pace::quota::{Lane, Limits, Quota, SlotId};
@@ -58,12 +58,13 @@ impl Flight {
     pub fn writes_to(&self) -> Option<String> {
         match &self.request {
             Request::Patch(patch) => Some(patch.page.to_string()),
+            Request::Archive(id) => Some(id.to_string()),
             _ => None,
         }
     }
 
     pub fn is_about_a_page(&self) -> bool {
-        matches!(self.request, Request::Get(_) | Request::Patch(_))
+        matches!(self.request, Request::Get(_)) || self.is_write()
     }
 
     /// When its time is up.
@@ -78,9 +79,8 @@ impl Flight {
 
     pub fn is_about(&self, page: &str) -> bool {
         match &self.request {
-            Request::Get(id) => id.as_str() == page,
+            Request::Get(id) | Request::Archive(id) => id.as_str() == page,
             Request::Patch(patch) => patch.page.as_str() == page,
-            Request::Archive(id) => id.as_str() == page,
             Request::List { .. } | Request::Names(..) | Request::Create(_) => false,
         }
     }
@@ -130,6 +130,8 @@ pub struct World {
     /// Ids that are to be written into files.
     pub id_lines: VecDeque<(Id, IdLine)>,
     pub rereads: Vec<DocPath>,
+    /// Documents that a command is to write.
+    pub file_writes: VecDeque<(Id, DocPath, Box<FileChange>)>,
     pub fates: VecDeque<Fate>,
     pub write_fates: VecDeque<Fate>,
     pub no_network: bool,
@@ -156,7 +158,7 @@ impl World {
     }
 
     pub fn with(mode: Mode, policy: Policy, settings: Settings) -> Self {
-        let setting = Setting { mode, scope: Vec::new(), hold_ms: 0, jitter: 0.5 };
+        let setting = Setting { mode, scope: Vec::new(), hold_ms: 0, jitter: 0.5, archives: Archives::Guarded };
         let limits = Limits {
             per_minute: settings.per_minute,
             per_day: settings.per_day,
@@ -190,6 +192,7 @@ impl World {
             late: Vec::new(),
             id_lines: VecDeque::new(),
             rereads: Vec::new(),
+            file_writes: VecDeque::new(),
             fates: VecDeque::new(),
             write_fates: VecDeque::new(),
             no_network: false,
@@ -278,7 +281,7 @@ impl World {
                 Effect::Send(id, request) => self.send(id, request),
                 Effect::WriteId(id, line) => self.id_lines.push_back((id, line)),
                 Effect::Known(page, path) => self.folder.known(page, path),
-                Effect::Write(id, ..) => self.engine.handle(now, Input::Wrote(id, Err("nobody writes".to_owned()))),
+                Effect::Write(id, path, change) => self.file_writes.push_back((id, path, change)),
                 Effect::Reread(path) => self.rereads.push(path),
             }
         }
@@ -524,6 +527,7 @@ impl World {
         self.stores.clear();
         self.id_lines.clear();
         self.rereads.clear();
+        self.file_writes.clear();
         (self.booted, self.lag) = (self.time, 0);
         self.watch.restarted();
         self.read_ledger();

@@ -79,12 +79,7 @@ impl Named {
 }
 
 /// The pages that wait among those that were named.
-pub(super) fn choose(
-    args: &cli::Resolve,
-    summary: &Summary,
-    config: &Config,
-    folder: &Path,
-) -> Result<Chosen, String> {
+pub(super) fn choose(args: &cli::Resolve, summary: &Summary, config: &Config, folder: &Path) -> Result<Chosen, String> {
     let root = &config.root;
     let mut chosen = Chosen::default();
     if args.all {
@@ -97,7 +92,9 @@ pub(super) fn choose(
         let held: Vec<&PageReport> = summary.pages.iter().filter(|page| named.holds(root, &page.path)).collect();
         if held.is_empty() {
             let text = path.display();
-            return Err(format!("nothing is known of {text}: name a document or folder in the root, as `hubsync status --all` lists them"));
+            return Err(format!(
+                "nothing is known of {text}: name a document or folder in the root, as `hubsync status --all` lists them"
+            ));
         }
         for page in held {
             if !waits(page) && named.is_just(&page.path) {
@@ -145,17 +142,26 @@ pub(super) fn announce(chosen: &Chosen, summary: &Summary) -> Lines {
         let text = target.path.to_text();
         let path = Shown::new(&text);
         let (version, at) = target.marks;
-        let version = version.map_or_else(|| "a page never published".to_owned(), |version| format!("version {version}"));
+        let version =
+            version.map_or_else(|| "a page never published".to_owned(), |version| format!("version {version}"));
         let of = format!("{version} of {}", at.to_seconds());
         match (target.keep, planned.map(|planned| planned.action)) {
-            (Keep::Archive, _) => out.line(format_args!("archiving   the page of {path} ({of}); its text is backed up first")),
-            (Keep::Both, _) => out.line(format_args!("writing     {path}: its own text and that of {of}, with conflict markers")),
-            (Keep::Remote, _) => out.line(format_args!("writing     {path}: the text of {of}; what it replaces is backed up")),
+            (Keep::Archive, _) => {
+                out.line(format_args!("archiving   the page of {path} ({of}); its text is backed up first"))
+            }
+            (Keep::Both, _) => {
+                out.line(format_args!("writing     {path}: its own text and that of {of}, with conflict markers"))
+            }
+            (Keep::Remote, _) => {
+                out.line(format_args!("writing     {path}: the text of {of}; what it replaces is backed up"))
+            }
             (Keep::Local | Keep::Merged, Some(Action::Patch)) => {
                 let fields = planned.map(|planned| planned.fields.join(", ")).unwrap_or_default();
                 out.line(format_args!("publishing  {path} ({fields}) over {of}; what it replaces is backed up"));
             }
-            (Keep::Local | Keep::Merged, _) => out.line(format_args!("publishing  {path} over {of}; what it replaces is backed up")),
+            (Keep::Local | Keep::Merged, _) => {
+                out.line(format_args!("publishing  {path} over {of}; what it replaces is backed up"))
+            }
         }
     }
     out.append(&cost(chosen));
@@ -166,5 +172,8 @@ pub(super) fn announce(chosen: &Chosen, summary: &Summary) -> Lines {
 pub(super) fn cost(chosen: &Chosen) -> Lines {
     let writes = chosen.targets.iter().filter(|target| matches!(target.keep, Keep::Local | Keep::Archive)).count();
     let gets = chosen.targets.len();
-    Lines::of(format_args!("this takes about {} requests: a list, {gets} to look and {writes} to write", 1 + gets + writes))
+    Lines::of(format_args!(
+        "this takes about {} requests: a list, {gets} to look and {writes} to write",
+        1 + gets + writes
+    ))
 }

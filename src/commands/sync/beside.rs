@@ -53,6 +53,7 @@ pub(super) fn order(args: &cli::Sync, config: &Config, scope: &[DocPath]) -> Syn
         root: encoded(&config.root),
         paths: scope.iter().map(|path| encoded(path.as_path())).collect(),
         create: args.create,
+        confirm_archive: args.confirm_archive,
         first_meeting: args.first_meeting.map(|side| match side {
             cli::FirstMeeting::Local => FirstMeeting::Local,
             cli::FirstMeeting::Hold => FirstMeeting::Hold,
@@ -89,12 +90,7 @@ pub(in crate::commands) async fn give(
     }
 }
 
-async fn follow(
-    daemon: Daemon,
-    order: SyncOrder,
-    config: &Config,
-    told: &mut Told<'_>,
-) -> Result<Reported, Unopened> {
+async fn follow(daemon: Daemon, order: SyncOrder, config: &Config, told: &mut Told<'_>) -> Result<Reported, Unopened> {
     let mut answers: Answers = daemon.order(Order::Sync(order)).await?;
     loop {
         match answers.next().await {

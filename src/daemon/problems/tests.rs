@@ -22,6 +22,7 @@ fn page(name: &str, state: State, code: Code) -> PageReport {
         next_attempt_at: None,
         planned: None,
         still_live: StillLive::No,
+        marks: None,
         rule: "",
     }
 }

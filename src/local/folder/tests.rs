@@ -94,10 +94,14 @@ fn line(settled: &Settled) -> String {
     match settled {
         Settled::Page { id, path, found } => match found {
             Found::Document(authored) => format!("{id}: {} says {:?}", path.to_text(), authored.source),
-            Found::Held(reason) => format!("{id}: {} {}", path.to_text(), reason.code.as_str()),
+            Found::Held(reason) | Found::Unnamed { reason, .. } => {
+                format!("{id}: {} {}", path.to_text(), reason.code.as_str())
+            }
             Found::Gone { .. } => format!("{id}: {} gone", path.to_text()),
         },
         Settled::Loose { path, reason, .. } => format!("{} {}", path.to_text(), reason.code.as_str()),
+        Settled::Newborn { path, .. } => format!("{} no_page_id", path.to_text()),
+        Settled::StillGone { id } => format!("{id}: still gone"),
         Settled::LooseGone { path } => format!("{} no more", path.to_text()),
     }
 }
