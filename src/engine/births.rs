@@ -15,6 +15,7 @@ use crate::reconcile::page_record::Seen;
 use crate::reconcile::step::{Hold, RemoteDraft};
 use crate::reconcile::{names, wanted};
 
+use super::born::Whose;
 use super::change::IdLine;
 use super::entry::{Action, Entry, Life, Planned, Standing, Want};
 use super::listing::PageList;
@@ -27,6 +28,9 @@ use super::{Effect, Engine, Id, Mode, Writes};
 /// Two documents of the same bytes are made one after the other; whether the other is done is asked this often, in
 /// milliseconds.
 const TWIN_MS: u64 = 1_000;
+
+/// A file that goes and one of the same title that comes within so long are one that was moved, in milliseconds.
+const MOVING_MS: i64 = 600_000;
 
 /// A document without a page, or what is left of one: a POST in doubt outlives its file.
 #[derive(Clone, Debug)]
@@ -235,7 +239,7 @@ impl Engine {
     /// What the table says of it now; `None` where nothing is known of it.
     fn decide_newborn(&self, now: Now, path: &DocPath) -> Option<BirthDecision> {
         let birthing = self.births.get(path)?;
-        let made = birthing.unborn.as_ref().and_then(|unborn| self.made_for(unborn));
+        let made = self.made_for(now, path);
         // What is another document's by now can't be this one's.
         let found = birthing.found.as_ref().map(|found| {
             let free = found.iter().filter(|(id, _)| !self.entries.contains_key(id));
@@ -255,19 +259,30 @@ impl Engine {
         })
     }
 
-    /// The page that we made for this very file, which lies there no more: of the same bytes; or of the same title, where the
-    /// id has never been seen in a file.
-    fn made_for(&self, unborn: &Unborn) -> Option<PageId> {
-        let left = |entry: &&Entry| entry.record.born.is_some() && matches!(entry.found, Some(Found::Gone { .. }));
-        let bytes = |entry: &Entry| entry.record.base.as_ref().is_some_and(|base| base.source == unborn.document.source);
-        let title = title_of(unborn);
-        let titled = |entry: &Entry| {
-            let base = entry.record.base.as_ref().and_then(|base| base.live.as_ref().or(base.draft.as_ref()));
-            entry.record.history == LastTexts::default() && base.is_some_and(|known| known.sent.title.trim() == title.trim())
+    /// The page that we made for this very file, which lies no more where it was made or known.
+    fn made_for(&self, now: Now, path: &DocPath) -> Option<PageId> {
+        let left = self.entries.iter().filter(|(_, entry)| entry.record.born.is_some());
+        let mut claimed = left.filter(|(_, entry)| self.claimant(now, entry) == Some(path));
+        claimed.next().map(|(id, _)| id.clone())
+    }
+
+    /// The document that a page of ours has moved to without its id: one of the same bytes, or else one of the same title,
+    /// where the file has just gone or never had the id. One at most, so that no two documents get one page.
+    fn claimant(&self, now: Now, entry: &Entry) -> Option<&DocPath> {
+        let Some(Found::Gone { since }) = entry.found else { return None };
+        let base = entry.record.base.as_ref()?;
+        let known = base.live.as_ref().or(base.draft.as_ref());
+        let just_now = now.wall.0.saturating_sub(since.0).abs() <= MOVING_MS;
+        let by_title = just_now || entry.record.history == LastTexts::default();
+        let free = |birthing: &&Birthing| birthing.post().is_none();
+        let find = |is_it: &dyn Fn(&Unborn) -> bool| {
+            let mut all = self.births.iter().filter(|(_, birthing)| free(birthing));
+            all.find(|(_, birthing)| birthing.unborn.as_ref().is_some_and(is_it)).map(|(path, _)| path)
         };
-        let all = || self.entries.iter().filter(|(_, entry)| left(entry));
-        let found = all().find(|(_, entry)| bytes(entry)).or_else(|| all().find(|(_, entry)| titled(entry)));
-        found.map(|(id, _)| id.clone())
+        let titled = |unborn: &Unborn| {
+            by_title && known.is_some_and(|known| known.sent.title.trim() == title_of(unborn).trim())
+        };
+        find(&|unborn| unborn.document.source == base.source).or_else(|| find(&titled))
     }
 
     /// Whether another document of the same bytes is about to become a page: it may be this one, before it was moved.
@@ -313,7 +328,7 @@ impl Engine {
                 let Some(source) = birthing.unborn.as_ref().map(|unborn| unborn.document.source) else {
                     return Progress::AtRest;
                 };
-                self.write_id(IdLine { path: path.clone(), source, page: id });
+                self.write_id(IdLine { path: path.clone(), source, page: id }, Whose::Newborn);
                 Progress::AtRest
             }
             BirthStep::DropDoubt => {

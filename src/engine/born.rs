@@ -250,12 +250,12 @@ impl Engine {
             entry.standing = Standing::pending(rule, None);
         }
         entry.life = Life::Idle;
-        self.write_id(line);
+        self.write_id(line, Whose::Page);
         Progress::AtRest
     }
 
     /// Has the id written, if that it belongs there is stored; else it is asked for again when it is.
-    pub(super) fn write_id(&mut self, line: IdLine) {
+    pub(super) fn write_id(&mut self, line: IdLine, whose: Whose) {
         let writes = matches!(self.setting.mode, Mode::Daemon | Mode::OneShot(Writes::Send));
         let unsaved =
             self.unsaved.pages.contains(&line.page) || self.stores.values().any(|s| s.pages.contains(&line.page));
@@ -263,8 +263,8 @@ impl Engine {
             return;
         }
         let effect = self.fresh_id();
-        self.set_life(&line, Life::InFlight);
-        self.id_lines.insert(effect, line.clone());
+        self.set_life(&line, whose, Life::InFlight);
+        self.id_lines.insert(effect, (line.clone(), whose));
         self.outbox.push_back(Effect::WriteId(effect, line));
     }
 
@@ -288,44 +288,75 @@ impl Engine {
 
     /// A file was changed, or why not.
     pub(super) fn id_written(&mut self, now: Now, effect: Id, written: Written) {
-        let Some(line) = self.id_lines.remove(&effect) else { return };
+        let Some((line, whose)) = self.id_lines.remove(&effect) else { return };
         match written {
             Written::Done | Written::Stale => {
                 let again = now.mono.plus(self.policy.debounce).plus(AGAIN_MS);
-                self.set_life(&line, Life::Waiting(again));
+                self.set_life(&line, whose, Life::Waiting(again));
                 self.outbox.push_back(Effect::Reread(line.path));
             }
             Written::Failed(why) => {
                 let Hold { state, reason, .. } = unwritable(format!("its page {} is made, but {why}", line.page));
                 let standing =
                     Standing { state, reason: Some(reason), draft: RemoteDraft::None, remote_version: None, rule: "N4" };
-                self.set_life(&line, Life::Waiting(now.mono.plus(UNWRITABLE_MS)));
-                self.set_standing(&line, standing);
+                self.set_life(&line, whose, Life::Waiting(now.mono.plus(UNWRITABLE_MS)));
+                self.set_standing(&line, whose, standing);
             }
         }
     }
 
-    fn set_life(&mut self, line: &IdLine, life: Life) {
-        if let Some(birthing) = self.births.get_mut(&line.path) {
-            birthing.life = life;
-        } else if let Some(entry) = self.entries.get_mut(&line.page).filter(|entry| entry.path == line.path) {
-            entry.life = life;
+    /// Where what asked for the line stands now. What has changed meanwhile is decided again at once.
+    fn set_life(&mut self, line: &IdLine, whose: Whose, life: Life) {
+        match whose {
+            Whose::Page => {
+                let Some(entry) = self.entries.get_mut(&line.page) else { return };
+                let same = entry.path == line.path
+                    && matches!(&entry.found, Some(Found::Unnamed { document, .. }) if document.source == line.source);
+                entry.life = life;
+                if !same {
+                    entry.life = Life::Idle;
+                    self.make_due(&line.page);
+                }
+            }
+            Whose::Newborn => {
+                let Some(birthing) = self.births.get_mut(&line.path) else { return };
+                let same = birthing.unborn.as_ref().is_some_and(|unborn| unborn.document.source == line.source);
+                birthing.life = life;
+                if !same {
+                    birthing.life = Life::Idle;
+                    self.make_birth_due(&line.path);
+                }
+            }
         }
     }
 
-    fn set_standing(&mut self, line: &IdLine, standing: Standing) {
-        if let Some(birthing) = self.births.get_mut(&line.path) {
-            if birthing.standing.reason != standing.reason {
-                self.loose_news.insert(line.path.clone());
+    fn set_standing(&mut self, line: &IdLine, whose: Whose, standing: Standing) {
+        match whose {
+            Whose::Page => {
+                let Some(entry) = self.entries.get_mut(&line.page) else { return };
+                if entry.standing.reason != standing.reason {
+                    self.news.insert(line.page.clone());
+                }
+                entry.standing = standing;
             }
-            birthing.standing = standing;
-        } else if let Some(entry) = self.entries.get_mut(&line.page) {
-            if entry.standing.reason != standing.reason {
-                self.news.insert(line.page.clone());
+            Whose::Newborn => {
+                let Some(birthing) = self.births.get_mut(&line.path) else { return };
+                if birthing.standing.reason != standing.reason {
+                    self.loose_news.insert(line.path.clone());
+                }
+                birthing.standing = standing;
             }
-            entry.standing = standing;
         }
     }
+}
+
+/// For whom a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// A page that knows its file.
+    Page,
+    /// A document at a path where its page was not made.
+    Newborn,
 }
 
 fn unwritable(why: String) -> Hold {

@@ -45,6 +45,7 @@ use crate::reconcile::page_record::{PageRecord, Resolution};
 
 use crate::simulation::{Planted, planted};
 use births::{Birthing, HubClock, MadeList};
+use born::Whose;
 use change::{Change, FileChange, HubHealth, IdLine, Marks, PersonPause, Written};
 use entry::{Entry, Life};
 use gates::Gates;
@@ -206,7 +207,7 @@ pub struct Engine {
     slot: Slot,
     jobs: BTreeMap<Id, Job>,
     stores: BTreeMap<Id, Unsaved>,
-    id_lines: BTreeMap<Id, IdLine>,
+    id_lines: BTreeMap<Id, (IdLine, Whose)>,
     writes: BTreeMap<Id, Writing>,
     due: VecDeque<PageId>,
     births_due: VecDeque<DocPath>,

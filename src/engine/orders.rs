@@ -38,6 +38,7 @@ impl Engine {
                     self.make_due(&id);
                 }
                 Settled::Loose { path, title, reason } => {
+                    self.newborn_gone(&path);
                     self.note_loose(path, Loose { title, reason });
                 }
                 Settled::Newborn { path, unborn } => {

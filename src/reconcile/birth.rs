@@ -162,13 +162,13 @@ fn first_match(
     policy: &Policy,
     now: Now,
 ) -> BirthDecision {
-    // N4: the page exists; its id belongs into the file, whatever else holds.
-    if let Some(id) = made {
-        return step("N4", BirthStep::WriteId(id.clone()));
-    }
     // N3: a POST whose answer is missing is never sent again before it was looked for.
     if let Some(doubt) = birth.doubt.as_ref().filter(|_| !planted(Planted::SecondPost)) {
         return step("N3", in_doubt(local, doubt, found, now));
+    }
+    // N4: the page exists; its id belongs into the file, whatever create says by now.
+    if let Some(id) = made {
+        return step("N4", BirthStep::WriteId(id.clone()));
     }
     if matches!(local, Newborn::Gone) {
         return step("N0", BirthStep::Forget);

@@ -51,17 +51,19 @@ struct Stage {
 
 /// Carries out the schedule of a seed.
 pub fn run(seed: u64) -> Result<Tally, String> {
-    catch(|| {
-        let mut stage = Stage::new(seed);
+    let mut stage = catch(|| Stage::new(seed))?;
+    let result = catch(|| {
         for _ in 0..OPS {
             stage.step();
             stage.judge();
         }
         stage.heal();
         stage.verify();
-        stage.tally.schedules = 1;
-        stage.tally
-    })
+    });
+    let Stage { w, mut tally, .. } = stage;
+    tally.schedules = 1;
+    let last = w.trace.len().saturating_sub(number("SIM_TRACE").map_or(60, |n| n as usize));
+    result.map(|()| tally).map_err(|message| format!("{message}\n{}", w.trace[last..].join("\n")))
 }
 
 impl Stage {
@@ -552,7 +554,10 @@ fn births_and_deaths_end_with_one_page_a_document() {
         (0..cores).for_each(|_| drop(scope.spawn(worker)));
     });
     let failed = failed.into_inner().unwrap();
-    assert!(failed.is_empty(), "{failed:#?}");
+    for (seed, message) in &failed {
+        println!("seed {seed}: {message}\n");
+    }
+    assert!(failed.is_empty(), "seeds that fail: {:?}", failed.iter().map(|(seed, _)| seed).collect::<Vec<_>>());
     let tally = all.into_inner().unwrap();
     tally.print();
     let few = tally.below(FAULTS, 100).into_iter().chain(tally.below(ROWS, 1));
