@@ -226,8 +226,6 @@ fn all_errors_are_told_at_once_in_the_order_of_the_file() {
 #[test]
 fn what_this_version_cannot_do_is_refused_by_name() {
     for (key, yaml) in [
-        ("publish.create", "publish:\n  create: true\n"),
-        ("publish.on_delete", "publish:\n  on_delete: archive\n"),
         ("publish.notice", "publish:\n  notice: \"_{path}_\"\n"),
         ("links.page_url", "links:\n  page_url: \"https://x/{page_id}\"\n"),
         ("links.asset_url", "links:\n  asset_url: \"https://x/{path}\"\n"),

@@ -11,7 +11,7 @@ use crate::page::{Authored, DocPath, LastTexts, Lists, Mono, Now, Page, PageId, 
 use crate::policy::Create;
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::birth::{Birth, BirthDecision, BirthStep, Created, Newborn, Post, PostDoubt, decide_birth};
-use crate::reconcile::page_record::Seen;
+use crate::reconcile::page_record::{Base, Seen};
 use crate::reconcile::step::{Hold, RemoteDraft};
 use crate::reconcile::{names, wanted};
 
@@ -25,7 +25,7 @@ use super::settled::{Found, Unborn};
 use super::spend::{Errand, Job, What};
 use super::{Effect, Engine, Id, Mode, Writes};
 
-/// Two documents of the same bytes are made one after the other; whether the other is done is asked this often, in
+/// Two documents of the same title are made one after the other; whether the other is done is asked this often, in
 /// milliseconds.
 const TWIN_MS: u64 = 1_000;
 
@@ -123,6 +123,7 @@ impl Engine {
             // Its page is made; the folder has not heard of that yet.
             let reason = Reason::new(Code::NoPageId, "the page_id is not in the file");
             let found = Found::Unnamed { document: unborn.document, reason };
+            self.newborn_gone(path);
             self.take_found(now, &id, path.clone(), found);
             self.make_due(&id);
             return false;
@@ -285,14 +286,25 @@ impl Engine {
         find(&|unborn| unborn.document.source == base.source).or_else(|| find(&titled))
     }
 
-    /// Whether another document of the same bytes is about to become a page: it may be this one, before it was moved.
-    fn has_twin(&self, path: &DocPath, document: &Authored) -> bool {
-        let unnamed = |entry: &Entry| {
-            matches!(entry.found, None | Some(Found::Unnamed { .. }))
-                && entry.record.born.is_some()
-                && entry.record.base.as_ref().is_some_and(|base| base.source == document.source)
+    /// Whether another document of the same bytes, or at least the same title, is about to become a page, or has one whose id
+    /// it does not show: it may be this one, before it was moved.
+    fn has_twin(&self, path: &DocPath, unborn: &Unborn) -> bool {
+        let (source, title) = (unborn.document.source, title_of(unborn));
+        let unshown = |entry: &Entry| match &entry.found {
+            None | Some(Found::Unnamed { .. }) => true,
+            Some(Found::Held(reason)) => reason.code == Code::StillBeingWritten,
+            Some(Found::Document(_) | Found::Gone { .. }) => false,
         };
-        let posted = |birthing: &Birthing| birthing.post().is_some_and(|post| post.source == document.source);
+        let unnamed = |entry: &Entry| {
+            let alike = |base: &Base| {
+                let known = base.live.as_ref().or(base.draft.as_ref());
+                base.source == source || known.is_some_and(|known| known.sent.title.trim() == title.trim())
+            };
+            entry.record.born.is_some() && unshown(entry) && entry.record.base.as_ref().is_some_and(alike)
+        };
+        let posted = |birthing: &Birthing| {
+            birthing.post().is_some_and(|post| post.source == source || post.title.trim() == title.trim())
+        };
         self.births.iter().any(|(other, birthing)| other != path && posted(birthing)) || self.entries.values().any(unnamed)
     }
 
@@ -390,7 +402,7 @@ impl Engine {
             return self.hold_birth(path, rule, hold, Some(until));
         }
         let reason = birthing.birth.trouble.as_ref().map(|trouble| Reason::new(trouble.code, trouble.message.clone()));
-        let twin = self.has_twin(path, &unborn.document);
+        let twin = self.has_twin(path, &unborn);
         let planned = Planned { action: Action::Create, fields: self.fields(&unborn), replaces_title: None, rule };
         let asks = self.birth_wants(now, path, Standing::pending(rule, reason), Want::Write);
         let Some(birthing) = self.births.get_mut(path) else { return Progress::AtRest };
@@ -449,7 +461,7 @@ impl Engine {
     /// Stores what is about to be sent.
     fn store_post(&mut self, now: Now, slot: Id, errand: Errand, path: &DocPath) -> bool {
         let Some(unborn) = self.births.get(path).and_then(|birthing| birthing.unborn.clone()) else { return false };
-        let (Ok(desired), false) = (self.desired(&unborn.document), self.has_twin(path, &unborn.document)) else {
+        let (Ok(desired), false) = (self.desired(&unborn.document), self.has_twin(path, &unborn)) else {
             return false;
         };
         let post = self.post(now, &unborn, desired.lists);
@@ -480,11 +492,11 @@ impl Engine {
     /// The intent is stored: decided once more, then sent.
     pub(super) fn send_post(&mut self, now: Now, slot: Id, path: &DocPath, request: &CreateRequest) {
         let Some(birthing) = self.births.get_mut(path) else { return self.cancel_write(now, slot) };
-        // Its own intent is neither a doubt nor a twin.
+        // Its own intent is no doubt.
         let intent = birthing.intent.take();
-        let unchanged = birthing.unborn.as_ref().is_some_and(|unborn| {
+        let unchanged = self.births.get(path).and_then(|birthing| birthing.unborn.as_ref()).is_some_and(|unborn| {
             let same = (&unborn.document.source, unborn.visibility) == (&request.post.source, request.post.visibility);
-            same && title_of(unborn) == request.post.title
+            same && title_of(unborn) == request.post.title && !self.has_twin(path, unborn)
         });
         let still = unchanged
             && !self.is_stopped(now)

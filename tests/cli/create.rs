@@ -138,7 +138,7 @@ fn where_ci_is_set_no_page_is_made_unless_that_was_typed() {
 
 #[test]
 fn a_page_whose_answer_was_lost_is_found_again_and_not_made_twice() {
-    for fault in ["POST@1 reset", "POST@1 500"] {
+    for fault in ["POST/drop-after:x1", "POST/error-after=502:x1", "POST/drop-before:x1", "POST/cut:x1"] {
         let place = Place::with(CREATE);
         place.write("lost.md", "---\ntitle: Lost answer\n---\nOnly once.\n");
         place.faults(&[fault]);

@@ -26,7 +26,7 @@ use super::tally::Tally;
 use super::world::{SYNC, World};
 
 /// The fixed set of CI.
-const FIXED: u64 = 1_500;
+const FIXED: u64 = 1_000;
 const OPS: usize = 60;
 /// Paths that a document may have.
 const PATHS: u8 = 4;
@@ -44,8 +44,6 @@ struct Stage {
     written: BTreeMap<String, i64>,
     /// Titles that a colleague's page has, too.
     namesakes: BTreeSet<String>,
-    /// DELETEs that have been looked at.
-    judged: usize,
     numbers: u32,
 }
 
@@ -94,7 +92,6 @@ impl Stage {
             marks: BTreeMap::new(),
             written: BTreeMap::new(),
             namesakes: BTreeSet::new(),
-            judged: 0,
             numbers: 0,
         };
         (0..2).for_each(|n| stage.make(n));
@@ -105,13 +102,13 @@ impl Stage {
     fn step(&mut self) {
         let n = self.rng.u8(..PATHS);
         match self.rng.u16(..1_000) {
-            0..380 => self.go(),
-            380..500 => self.befall(),
-            500..540 => self.crash(),
-            540..640 => self.pass_between(1..4_000),
-            640..690 => self.pass_between(5_000..70_000),
-            690..700 => self.pass_between(100_000..400_000),
-            700..770 => self.make(n),
+            0..270 => self.go(),
+            270..450 => self.befall(),
+            450..510 => self.crash(),
+            510..610 => self.pass_between(1..4_000),
+            610..660 => self.pass_between(5_000..70_000),
+            660..680 => self.pass_between(100_000..400_000),
+            680..770 => self.make(n),
             770..820 => self.edit(n, Editor::UpToDate),
             820..850 => self.edit(n, Editor::HoldsTheOldText),
             850..865 => self.check_out(),
@@ -202,7 +199,7 @@ impl Stage {
             14 => Fate::AppliedEmpty,
             _ => Fate::Rejected,
         };
-        for _ in 0..8 {
+        for tries in 0..8 {
             let can = |n: &usize| {
                 let flight = &self.w.flights[*n];
                 let fits = fate != Fate::Rejected || flight.is_write();
@@ -211,23 +208,48 @@ impl Stage {
             // POSTs are what this is about.
             let mut all: Vec<usize> = (0..self.w.flights.len()).filter(can).collect();
             all.sort_by_key(|n| !matches!(self.w.flights[*n].request, Request::Create(_)));
-            if let Some(n) = all.first() {
+            let is_post = |n: &&usize| matches!(self.w.flights[**n].request, Request::Create(_));
+            if let Some(n) = all.first().filter(|n| is_post(n) || tries > 5) {
                 let method = short(&self.w.flights[*n].request);
                 let words: String = format!("{fate:?}").chars().take_while(|c| c.is_alphanumeric()).collect();
                 self.tally.note(format!("{method} {words}"));
                 return self.w.meet_nth(*n, fate);
             }
-            if !self.w.reserves.is_empty() {
-                self.w.grant();
-            } else if !self.w.stores.is_empty() {
-                self.w.store();
-            } else if !self.w.notice() {
+            if !self.hurry() {
                 return;
             }
         }
     }
 
+    /// Does one thing on the way to the next request; whether there was any.
+    fn hurry(&mut self) -> bool {
+        if !self.w.reserves.is_empty() {
+            self.w.grant();
+        } else if !self.w.stores.is_empty() {
+            self.w.store();
+        } else {
+            return self.w.notice();
+        }
+        true
+    }
+
+    fn posts(&self) -> Vec<usize> {
+        let is_post = |n: &usize| matches!(self.w.flights[*n].request, Request::Create(_));
+        (0..self.w.flights.len()).filter(is_post).collect()
+    }
+
     fn crash(&mut self) {
+        // Often in the middle of a birth.
+        if self.rng.bool() {
+            for _ in 0..8 {
+                if !self.posts().is_empty() || !self.hurry() {
+                    break;
+                }
+            }
+            if let Some(n) = self.posts().first().filter(|n| !self.w.flights[**n].has_arrived() && self.numbers % 2 == 0) {
+                self.w.apply_nth(*n);
+            }
+        }
         let post = self.w.flights.iter().find(|flight| matches!(flight.request, Request::Create(_)));
         self.tally.note(match post {
             Some(post) if post.has_arrived() => "crash while a POST has arrived and is not answered",
@@ -383,21 +405,11 @@ impl Stage {
             let most = self.marks.get(&mark).copied().unwrap_or(0);
             assert!(n <= most, "{mark} has {n} pages, and is in {most} documents");
         }
-        let archives: Vec<PageId> = self
-            .w
-            .flights
-            .iter()
-            .filter_map(|flight| if let Request::Archive(id) = &flight.request { Some(id.clone()) } else { None })
-            .collect();
-        if archives.len() > self.judged {
-            for id in &archives {
-                let names = |path: &String| self.id_in(path).as_ref() == Some(id);
-                let there = self.written.iter().find(|(path, at)| names(path) && self.w.time - **at > UNNOTICED);
-                assert!(there.is_none(), "{id} is archived, and its document is there: {there:?}");
-            }
+        for (id, at, naming) in std::mem::take(&mut self.w.archives) {
+            let there = naming.iter().find(|path| self.written.get(*path).is_some_and(|written| at - written > UNNOTICED));
+            assert!(there.is_none(), "{id} is archived, and its document is there: {there:?}");
             self.tally.note("a page is archived");
         }
-        self.judged = archives.len();
     }
 
     fn heal(&mut self) {
@@ -445,14 +457,15 @@ impl Stage {
                 self.tally.note("in doubt for a namesake");
                 continue;
             }
-            let id = self.id_in(path).unwrap_or_else(|| panic!("it names no page: {what}"));
-            assert!(claimed.insert(id.clone()), "two documents name one page: {what}");
-            let page = self.w.hub.page(id.as_str()).unwrap_or_else(|| panic!("its page is not there: {what}"));
             if code == Some(Code::Archived) {
-                assert!(page.archived, "{what}");
+                let page = report.page_id.as_ref().and_then(|id| self.w.hub.page(id.as_str()));
+                assert!(page.is_some_and(|page| page.archived), "{what}");
                 self.tally.note("back after its page was archived");
                 continue;
             }
+            let id = self.id_in(path).unwrap_or_else(|| panic!("it names no page: {what}"));
+            assert!(claimed.insert(id.clone()), "two documents name one page: {what}");
+            let page = self.w.hub.page(id.as_str()).unwrap_or_else(|| panic!("its page is not there: {what}"));
             assert_eq!((report.state, code), (State::InStep, None), "{what}");
             let draft = page.draft.as_ref().and_then(|draft| draft.content.clone());
             let says = draft.or(page.content().map(str::to_owned)).unwrap_or_default();

@@ -153,6 +153,12 @@ impl Folder {
         self.files.values().filter(names).count()
     }
 
+    /// The files that name a page.
+    pub fn naming(&self, page: &PageId) -> Vec<String> {
+        let names = |file: &File| document::parse(&file.bytes, &self.rules).reading.page_id() == Some(page);
+        self.files.iter().filter(|(_, file)| names(file)).map(|(path, _)| path.clone()).collect()
+    }
+
     /// All files, to be put back later.
     pub fn tree(&self) -> Vec<(String, Vec<u8>, Option<Doc>)> {
         self.files.iter().map(|(path, file)| (path.clone(), file.bytes.clone(), file.doc.clone())).collect()

@@ -15,7 +15,7 @@ use hubsync::engine::{Archives, Effect, Engine, Id, Input, Memory, Mode, Rest, S
 use hubsync::hub::api;
 use hubsync::local::identity::{Home, Presence};
 use hubsync::pace::quota::{Lane, Limits, Quota, SlotId};
-use hubsync::page::{DocPath, Mono, Now, Stamp, Wall};
+use hubsync::page::{DocPath, Mono, Now, PageId, Stamp, Wall};
 use hubsync::policy::{ConflictCheck, OnDifference, Policy};
 use hubsync::reason::State;
 use hubsync::sandbox::{self, Model, SANDBOX_KEY, Settings, Time};
@@ -127,6 +127,8 @@ pub struct World {
     pub stores: VecDeque<(Id, Box<Change>)>,
     pub flights: VecDeque<Flight>,
     pub(super) late: Vec<Late>,
+    /// Pages that were to be archived, when, and which files named them then.
+    pub archives: Vec<(PageId, i64, Vec<String>)>,
     /// Ids that are to be written into files.
     pub id_lines: VecDeque<(Id, IdLine)>,
     pub rereads: Vec<DocPath>,
@@ -190,6 +192,7 @@ impl World {
             stores: VecDeque::new(),
             flights: VecDeque::new(),
             late: Vec::new(),
+            archives: Vec::new(),
             id_lines: VecDeque::new(),
             rereads: Vec::new(),
             file_writes: VecDeque::new(),
@@ -310,6 +313,9 @@ impl World {
                 let answer = Answer { sent, ended: sent, date: None, body };
                 return self.engine.handle(sent, Input::Answered(id, answer));
             }
+        }
+        if let Request::Archive(id) = &request {
+            self.archives.push((id.clone(), self.time, self.folder.naming(id)));
         }
         if let Request::Create(create) = &request {
             let intent = self.disk.birth(&create.path).is_some_and(|birth| birth.doubt.is_some());
