@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::pace::backoff::Backoff;
 use crate::pace::quota::Lane;
-use crate::page::{Authored, DocPath, LastTexts, Lists, Mono, Now, Page, PageId, Print, Row, Stamp, Wall};
+use crate::page::{DocPath, LastTexts, Lists, Mono, Now, Page, PageId, Print, Row, Stamp, Wall};
 use crate::policy::Create;
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::birth::{Birth, BirthDecision, BirthStep, Created, Newborn, Post, PostDoubt, decide_birth};
@@ -302,8 +302,10 @@ impl Engine {
             };
             entry.record.born.is_some() && unshown(entry) && entry.record.base.as_ref().is_some_and(alike)
         };
+        // One that a person must judge holds up no other.
+        let open = |birthing: &Birthing| birthing.standing.state != State::Blocked;
         let posted = |birthing: &Birthing| {
-            birthing.post().is_some_and(|post| post.source == source || post.title.trim() == title.trim())
+            open(birthing) && birthing.post().is_some_and(|post| post.source == source || post.title.trim() == title.trim())
         };
         self.births.iter().any(|(other, birthing)| other != path && posted(birthing)) || self.entries.values().any(unnamed)
     }

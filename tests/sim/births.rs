@@ -270,8 +270,8 @@ impl Stage {
     // ---- the writer
 
     fn path(&self, n: u8) -> Option<String> {
-        let places = [format!("f{n}.md"), format!("moved/f{n}.md")];
-        places.into_iter().find(|path| self.w.folder.contains_key(path))
+        let begins = [format!("f{n}-"), format!("moved/f{n}-")];
+        self.w.folder.paths().find(|path| begins.iter().any(|begin| path.starts_with(begin))).cloned()
     }
 
     fn text(&self, path: &str) -> String {
@@ -309,10 +309,11 @@ impl Stage {
         if self.path(n).is_some() {
             return;
         }
-        let mark = format!("Doc{}.", self.fresh());
+        let number = self.fresh();
+        let mark = format!("Doc{number}.");
         self.tally.note("a document is made");
         self.marks.insert(mark.clone(), 1);
-        self.put(&format!("f{n}.md"), &format!("---\n# kept\ntitle: \"{mark}\"\n---\n{mark} first\n"));
+        self.put(&format!("f{n}-{number}.md"), &format!("---\n# kept\ntitle: \"{mark}\"\n---\n{mark} first\n"));
     }
 
     /// Another body. The id stays where the editor has seen it.
@@ -351,14 +352,18 @@ impl Stage {
 
     fn rename(&mut self, n: u8) {
         let Some(from) = self.path(n) else { return };
-        let to = if from.starts_with("moved/") { format!("f{n}.md") } else { format!("moved/{from}") };
+        let to = from.strip_prefix("moved/").map_or_else(|| format!("moved/{from}"), str::to_owned);
         self.tally.note(if self.id_in(&from).is_some() { "a rename" } else { "a rename before there is an id" });
         self.w.trace.push(format!("rename {from} {to}"));
         self.w.folder.rename(&from, &to);
         let at = self.written.remove(&from).unwrap_or(self.w.time);
         self.written.insert(to.clone(), at);
-        self.noticed(&from);
-        self.noticed(&to);
+        // A watcher that tells of one tells of the other.
+        if self.w.setting.mode == Mode::Daemon && self.rng.u8(..12) > 0 {
+            let mono = self.w.now().mono;
+            self.w.folder.note(mono, &from);
+            self.w.folder.note(mono, &to);
+        }
     }
 
     fn remove(&mut self, n: u8) {
@@ -376,7 +381,8 @@ impl Stage {
         let text = without_id(&self.text(&from));
         self.tally.note("a copy");
         *self.marks.entry(mark_in(&text)).or_default() += 1;
-        self.put(&format!("f{free}.md"), &text);
+        let number = self.fresh();
+        self.put(&format!("f{free}-{number}.md"), &text);
     }
 
     /// A colleague makes a page of the same title.

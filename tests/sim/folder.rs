@@ -153,6 +153,11 @@ impl Folder {
         self.files.values().filter(names).count()
     }
 
+    /// All paths.
+    pub fn paths(&self) -> impl Iterator<Item = &String> {
+        self.files.keys()
+    }
+
     /// The files that name a page.
     pub fn naming(&self, page: &PageId) -> Vec<String> {
         let names = |file: &File| document::parse(&file.bytes, &self.rules).reading.page_id() == Some(page);
