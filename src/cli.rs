@@ -436,8 +436,7 @@ impl Cli {
             Command::Sync(sync) => (sync.first_meeting, sync.create),
             _ => (None, false),
         };
-        let create =
-            create.then(|| Flag { name: "--create", key: "publish.create", value: "true".to_owned() });
+        let create = create.then(|| Flag { name: "--create", key: "publish.create", value: "true".to_owned() });
         let flag = |side: FirstMeeting| Flag {
             name: "--first-meeting",
             key: "publish.on_first_meeting",

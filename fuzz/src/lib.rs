@@ -280,7 +280,9 @@ fn judge(request: &Request, status: u16, body: &[u8], answer: &AnswerBody) {
         }
         AnswerBody::ServerError { status: said } => assert!(*said == status && !success),
         AnswerBody::Garbled { what } => short(what),
-        AnswerBody::Unsent { .. } | AnswerBody::Lost { .. } | AnswerBody::Stale | AnswerBody::Unwritable { .. } => panic!("an answer came: {answer:?}"),
+        AnswerBody::Unsent { .. } | AnswerBody::Lost { .. } | AnswerBody::Stale | AnswerBody::Unwritable { .. } => {
+            panic!("an answer came: {answer:?}")
+        }
     }
 }
 

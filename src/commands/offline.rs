@@ -43,7 +43,8 @@ pub fn look(config: &Config) -> Result<Offline, String> {
     let (hub, budget_of) = (loaded.hub.clone(), loaded.budget_of.map(HubKey));
     let Loaded { pages, births, marks, names, pause, .. } = loaded;
     let memory = Memory { pages, births, marks, names, hub: hub.clone() };
-    let setting = Setting { mode: Mode::Offline, scope: Vec::new(), hold_ms: 0, jitter: 0.0, archives: Archives::Guarded };
+    let setting =
+        Setting { mode: Mode::Offline, scope: Vec::new(), hold_ms: 0, jitter: 0.0, archives: Archives::Guarded };
     let mut engine = Engine::new(config.policy(), setting, memory);
     engine.handle(now, Input::Paused(pause));
     engine.handle(now, Input::Health(round.health));

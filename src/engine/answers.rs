@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use crate::pace::backoff::Backoff;
 use crate::pace::breaker::{Event, ProbeEnd};
 use crate::pace::quota::Lane;
-use crate::page::{DraftSeen, Mono, Now, Page, PageId, PageStatus, Print, Row, Status, Wall};
+use crate::page::{Mono, Now, Page, PageId, PageStatus, Row, Status, Wall};
 use crate::reason::Code;
 use crate::reconcile::page_record::{Doubt, IntentKind, Refused, Seen, Trouble};
 use crate::reconcile::{acknowledged, wanted};
 use crate::simulation::{Planted, planted};
 
-use super::births::HubClock;
 use super::change::{LogEntry, LogEvent};
-use super::entry::{Entry, Life, Want};
+use super::entry::{Life, Want, after_write, learn_echo, row_of};
 use super::gates::ShutWhy;
 use super::listing::{Complete, Read};
 use super::outcome::{Outcome, outcome};
 use super::plan::note_publish;
+use super::post::HubClock;
 use super::request::{Answer, AnswerBody, KeySource, Request};
 use super::settled::Found;
 use super::spend::{Errand, Job, What};
@@ -237,7 +237,8 @@ impl Engine {
                     _ => None,
                 });
                 let births = self.births.values().filter(|birthing| waiting(birthing.life));
-                let unborn = births.filter_map(|birthing| birthing.unborn.as_ref()).map(|unborn| &unborn.document.named);
+                let unborn =
+                    births.filter_map(|birthing| birthing.unborn.as_ref()).map(|unborn| &unborn.document.named);
                 self.names_wanted.extend(pages.chain(unborn).flat_map(crate::reconcile::names::kinds));
             }
         }
@@ -438,59 +439,6 @@ impl Engine {
             }
             self.unsaved.page(now.mono, id);
         }
-    }
-}
-
-/// A page whose marks are still those of our own write shows how the hub keeps what we sent: a draft is not echoed in the
-/// answer to its write, so this is where a hub that normalises shows it. (Somebody's draft may hide behind the mark of a
-/// write without text: that left the page moved.)
-fn learn_echo(entry: &mut Entry, seen: &Seen) {
-    let Some(old) = &entry.record.seen else { return };
-    let untouched = (old.updated_at, old.version, &old.title) == (seen.updated_at, seen.version, &seen.title)
-        && !old.racy
-        && entry.record.moved.is_none();
-    // A draft that was made equal to the live text is none any more.
-    let shown = seen.draft.as_ref().or(seen.live.as_ref());
-    if let (true, Some(base), Some(shown)) = (untouched, &mut entry.record.base, shown)
-        && let Some(ours) = &mut base.draft
-        && old.draft.as_ref().is_some_and(|old| old.body.folded == ours.sent.body.folded)
-        && *shown != ours.sent
-    {
-        ours.echoed = Some(shown.clone());
-    }
-}
-
-/// What is known of a page after our write: its answer, and of texts what was sent.
-fn after_write(entry: &Entry, patch: &crate::page::Patch, page: &Page) -> Seen {
-    let mut seen = Seen::of(page);
-    seen.racy = page.updated_at.is_whole_second();
-    let old_draft = || entry.record.seen.as_ref().and_then(|old| old.draft.clone());
-    seen.draft = match &patch.text {
-        None => old_draft(),
-        Some(text) if text.status == Status::Published => None,
-        Some(text) => {
-            let title = text.title.clone().unwrap_or_else(|| page.title.clone());
-            Some(Print { title, body: text.body })
-        }
-    };
-    if let DraftSeen::Some(text) = &page.draft {
-        seen.draft = Some(Print::of(&text.title, &text.body));
-    }
-    if seen.draft == seen.live {
-        seen.draft = None;
-    }
-    seen
-}
-
-fn row_of(page: &Page) -> Row {
-    Row {
-        id: page.id.clone(),
-        status: page.status,
-        title: page.title.clone(),
-        version: page.version,
-        updated_at: page.updated_at,
-        folders: page.lists.folders.clone().unwrap_or_default(),
-        skills: page.lists.skills.clone().unwrap_or_default(),
     }
 }
 

@@ -98,8 +98,8 @@ impl Engine {
             return Leave::NotBefore(first.plus(after));
         }
         let orders = || self.orders.values().filter(|order| entry.path.is_within(&order.scope));
-        let confirmed = self.setting.archives == Archives::Confirmed
-            || orders().any(|order| order.archives == Archives::Confirmed);
+        let confirmed =
+            self.setting.archives == Archives::Confirmed || orders().any(|order| order.archives == Archives::Confirmed);
         let refused = guards::archives(self.gone(), self.archived_lately(now.wall), self.kept(), &self.policy);
         if let Some(refused) = refused.filter(|_| !confirmed) {
             return Leave::Refused(refused.reason);

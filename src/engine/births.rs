@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use crate::pace::backoff::Backoff;
 use crate::pace::quota::Lane;
-use crate::page::{DocPath, LastTexts, Lists, Mono, Now, Page, PageId, Print, Row, Stamp, Wall};
+use crate::page::{DocPath, LastTexts, Mono, Now, Page, PageId, Print, Row, Stamp};
 use crate::policy::Create;
 use crate::reason::{Code, Reason, State};
-use crate::reconcile::birth::{Birth, BirthDecision, BirthStep, Created, Newborn, Post, PostDoubt, decide_birth};
+use crate::reconcile::birth::{Birth, BirthDecision, BirthStep, Created, Newborn, Post, decide_birth};
 use crate::reconcile::page_record::{Base, Seen};
 use crate::reconcile::step::{Hold, RemoteDraft};
 use crate::reconcile::{names, wanted};
@@ -20,10 +20,8 @@ use super::change::IdLine;
 use super::entry::{Action, Entry, Life, Planned, Standing, Want};
 use super::listing::PageList;
 use super::plan::{Progress, ROUNDS};
-use super::request::{CreateRequest, Request};
 use super::settled::{Found, Unborn};
-use super::spend::{Errand, Job, What};
-use super::{Effect, Engine, Id, Mode, Writes};
+use super::{Engine, Mode, Writes};
 
 /// Two documents of the same title are made one after the other; whether the other is done is asked this often, in
 /// milliseconds.
@@ -171,8 +169,12 @@ impl Engine {
 
     /// After the first look at the whole folder: nothing is remembered of files that are not there, but for doubts.
     pub(super) fn forget_stillborn(&mut self) {
-        let gone: Vec<DocPath> =
-            self.births.iter().filter(|(_, birthing)| birthing.unborn.is_none()).map(|(path, _)| path.clone()).collect();
+        let gone: Vec<DocPath> = self
+            .births
+            .iter()
+            .filter(|(_, birthing)| birthing.unborn.is_none())
+            .map(|(path, _)| path.clone())
+            .collect();
         for path in gone {
             self.make_birth_due(&path);
         }
@@ -225,9 +227,11 @@ impl Engine {
         };
         let left = |birthing: &&Birthing| birthing.unborn.is_none() && birthing.intent.is_none();
         let all = || self.births.iter().filter(|(_, birthing)| left(birthing) && birthing.birth.doubt.is_some());
-        let same = all().find(|(_, birthing)| birthing.post().is_some_and(|post| post.source == unborn.document.source));
+        let same =
+            all().find(|(_, birthing)| birthing.post().is_some_and(|post| post.source == unborn.document.source));
         let title = title_of(unborn);
-        let titled = || all().find(|(_, birthing)| birthing.post().is_some_and(|post| post.title.trim() == title.trim()));
+        let titled =
+            || all().find(|(_, birthing)| birthing.post().is_some_and(|post| post.title.trim() == title.trim()));
         let Some(from) = same.or_else(titled).map(|(from, _)| from.clone()) else { return };
         let Some(old) = self.births.remove(&from) else { return };
         if let Some(birthing) = self.births.get_mut(path) {
@@ -238,13 +242,14 @@ impl Engine {
     }
 
     /// What the table says of it now; `None` where nothing is known of it.
-    fn decide_newborn(&self, now: Now, path: &DocPath) -> Option<BirthDecision> {
+    pub(super) fn decide_newborn(&self, now: Now, path: &DocPath) -> Option<BirthDecision> {
         let birthing = self.births.get(path)?;
         let made = self.made_for(now, path);
         // What is another document's by now can't be this one's.
         let found = birthing.found.as_ref().map(|found| {
             let free = found.iter().filter(|(id, _)| !self.entries.contains_key(id));
-            free.map(|(_, page)| Created { row: page.row.clone(), text: text_of(birthing.post(), page) }).collect::<Vec<_>>()
+            free.map(|(_, page)| Created { row: page.row.clone(), text: text_of(birthing.post(), page) })
+                .collect::<Vec<_>>()
         });
         let policy = self.policy_for(path);
         let decide = |local| decide_birth(local, &birthing.birth, made.as_ref(), found.as_deref(), &policy, now);
@@ -273,22 +278,21 @@ impl Engine {
         let Some(Found::Gone { since }) = entry.found else { return None };
         let base = entry.record.base.as_ref()?;
         let known = base.live.as_ref().or(base.draft.as_ref());
-        let just_now = now.wall.0.saturating_sub(since.0).abs() <= MOVING_MS;
+        let just_now = now.wall.0.saturating_sub(since.0) <= MOVING_MS;
         let by_title = just_now || entry.record.history == LastTexts::default();
         let free = |birthing: &&Birthing| birthing.post().is_none();
         let find = |is_it: &dyn Fn(&Unborn) -> bool| {
             let mut all = self.births.iter().filter(|(_, birthing)| free(birthing));
             all.find(|(_, birthing)| birthing.unborn.as_ref().is_some_and(is_it)).map(|(path, _)| path)
         };
-        let titled = |unborn: &Unborn| {
-            by_title && known.is_some_and(|known| known.sent.title.trim() == title_of(unborn).trim())
-        };
+        let titled =
+            |unborn: &Unborn| by_title && known.is_some_and(|known| known.sent.title.trim() == title_of(unborn).trim());
         find(&|unborn| unborn.document.source == base.source).or_else(|| find(&titled))
     }
 
     /// Whether another document of the same bytes, or at least the same title, is about to become a page, or has one whose id
     /// it does not show: it may be this one, before it was moved.
-    fn has_twin(&self, path: &DocPath, unborn: &Unborn) -> bool {
+    pub(super) fn has_twin(&self, path: &DocPath, unborn: &Unborn) -> bool {
         let (source, title) = (unborn.document.source, title_of(unborn));
         let unshown = |entry: &Entry| match &entry.found {
             None | Some(Found::Unnamed { .. }) => true,
@@ -305,9 +309,11 @@ impl Engine {
         // One that a person must judge holds up no other.
         let open = |birthing: &Birthing| birthing.standing.state != State::Blocked;
         let posted = |birthing: &Birthing| {
-            open(birthing) && birthing.post().is_some_and(|post| post.source == source || post.title.trim() == title.trim())
+            open(birthing)
+                && birthing.post().is_some_and(|post| post.source == source || post.title.trim() == title.trim())
         };
-        self.births.iter().any(|(other, birthing)| other != path && posted(birthing)) || self.entries.values().any(unnamed)
+        self.births.iter().any(|(other, birthing)| other != path && posted(birthing))
+            || self.entries.values().any(unnamed)
     }
 
     fn carry_out_birth(&mut self, now: Now, path: &DocPath, decision: BirthDecision) -> Progress {
@@ -420,129 +426,15 @@ impl Engine {
     /// The API's names of what would be sent.
     fn fields(&self, unborn: &Unborn) -> Vec<&'static str> {
         let named = &unborn.document.named;
-        let lists =
-            [(&named.folders, "folder_ids"), (&named.skills, "skill_ids"), (&named.sources, "source_ids")];
+        let lists = [(&named.folders, "folder_ids"), (&named.skills, "skill_ids"), (&named.sources, "source_ids")];
         let mut fields = vec!["title", "content", "status", "visibility"];
         fields.extend(lists.into_iter().filter(|(names, _)| names.is_some()).map(|(_, field)| field));
         fields
     }
-
-    // ---- what a slot is spent on
-
-    /// Spends a slot on one of them; whether something was sent or stored.
-    pub(super) fn spend_on_birth(&mut self, now: Now, slot: Id, errand: Errand, path: &DocPath) -> bool {
-        let decision = self.decide_newborn(now, path);
-        match decision.map(|decision| decision.step) {
-            Some(BirthStep::Get(id)) => {
-                if let Some(birthing) = self.births.get_mut(path) {
-                    birthing.life = Life::InFlight;
-                }
-                self.send(now, slot, What::Candidate(path.clone(), id.clone()), errand, Request::Get(id));
-                return true;
-            }
-            Some(BirthStep::Create) if self.store_post(now, slot, errand, path) => return true,
-            _ => {}
-        }
-        self.plan_birth(now, path);
-        false
-    }
-
-    /// The list of what was made while answers to POSTs were missing: one for all of them.
-    pub(super) fn spend_on_made(&mut self, now: Now, slot: Id, errand: Errand) -> bool {
-        let wanting = self.births.values().filter(|birthing| birthing.life == Life::Wants(Want::Fresh));
-        let mut since = wanting.filter_map(|birthing| birthing.birth.doubt.as_ref().map(|doubt| doubt.post.since));
-        let Some(first) = since.next() else { return false };
-        // `None`, where the hub's clock was not known, is the least.
-        let after = since.fold(first, Option::min);
-        let made = self.made.get_or_insert_with(|| MadeList { after, list: PageList::since(after) });
-        let request = made.list.request();
-        self.send(now, slot, What::Made, errand, request);
-        true
-    }
-
-    /// Stores what is about to be sent.
-    fn store_post(&mut self, now: Now, slot: Id, errand: Errand, path: &DocPath) -> bool {
-        let Some(unborn) = self.births.get(path).and_then(|birthing| birthing.unborn.clone()) else { return false };
-        let (Ok(desired), false) = (self.desired(&unborn.document), self.has_twin(path, &unborn)) else {
-            return false;
-        };
-        let post = self.post(now, &unborn, desired.lists);
-        let Some(birthing) = self.births.get_mut(path) else { return false };
-        (birthing.intent, birthing.life) = (Some(post.clone()), Life::InFlight);
-        self.unsaved.birth(now.mono, path);
-        let request = Request::Create(Box::new(CreateRequest { path: path.clone(), post }));
-        let what = What::Create(path.clone());
-        self.store_before(slot, Job { what, errand, request, store: None, begun: now.mono }, Vec::new());
-        true
-    }
-
-    fn post(&self, now: Now, unborn: &Unborn, lists: Lists) -> Post {
-        let document = &unborn.document;
-        Post {
-            title: title_of(unborn),
-            body: document.body,
-            status: document.status,
-            visibility: unborn.visibility,
-            lists,
-            source: document.source,
-            rules: document.rules,
-            stored: now.wall,
-            since: self.hub_clock.map(|clock| clock.since(now)),
-        }
-    }
-
-    /// The intent is stored: decided once more, then sent.
-    pub(super) fn send_post(&mut self, now: Now, slot: Id, path: &DocPath, request: &CreateRequest) {
-        let Some(birthing) = self.births.get_mut(path) else { return self.cancel_write(now, slot) };
-        // Its own intent is no doubt.
-        let intent = birthing.intent.take();
-        let unchanged = self.births.get(path).and_then(|birthing| birthing.unborn.as_ref()).is_some_and(|unborn| {
-            let same = (&unborn.document.source, unborn.visibility) == (&request.post.source, request.post.visibility);
-            same && title_of(unborn) == request.post.title && !self.has_twin(path, unborn)
-        });
-        let still = unchanged
-            && !self.is_stopped(now)
-            && self.decide_newborn(now, path).is_some_and(|decision| decision.step == BirthStep::Create)
-            && self.lists_are(path, &request.post.lists);
-        if let Some(birthing) = self.births.get_mut(path) {
-            birthing.intent = intent;
-        }
-        if !still {
-            return self.cancel_write(now, slot);
-        }
-        if let Some(job) = self.jobs.get_mut(&slot) {
-            job.store = None;
-        }
-        self.outbox.push_back(Effect::Send(slot, Request::Create(Box::new(request.clone()))));
-    }
-
-    fn lists_are(&self, path: &DocPath, lists: &Lists) -> bool {
-        let document = self.births.get(path).and_then(|birthing| birthing.unborn.as_ref()).map(|unborn| &unborn.document);
-        document.is_some_and(|document| self.desired(document).is_ok_and(|desired| desired.lists == *lists))
-    }
-
-    /// Nothing was applied: it is decided anew.
-    pub(super) fn drop_post(&mut self, now: Now, path: &DocPath) {
-        if let Some(birthing) = self.births.get_mut(path) {
-            (birthing.intent, birthing.life) = (None, Life::Idle);
-            self.unsaved.birth(now.mono, path);
-        }
-        self.make_birth_due(path);
-    }
-
-    /// What is stored of it: with the POST that is under way, which is in doubt should we end here; `None`: nothing.
-    pub(super) fn put_birth(&self, path: &DocPath) -> Option<Birth> {
-        let birthing = self.births.get(path)?;
-        let mut birth = birthing.birth.clone();
-        if let Some(post) = &birthing.intent {
-            birth.doubt = Some(PostDoubt { post: post.clone(), dead: Mono::default() });
-        }
-        (birth != Birth::default()).then_some(birth)
-    }
 }
 
 /// The title of a document's page when it is made.
-fn title_of(unborn: &Unborn) -> String {
+pub(super) fn title_of(unborn: &Unborn) -> String {
     unborn.document.title.clone().unwrap_or_else(|| unborn.name.clone())
 }
 
@@ -556,23 +448,4 @@ fn text_of(post: Option<&Post>, page: &Candidate) -> Option<Print> {
     };
     // A page without any text is none that we made: those have one, if only an empty one.
     Some(text.unwrap_or_else(|| Print::of(&looked.title, "")))
-}
-
-/// What the hub's clock says, by when that was heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HubClock {
-    /// When.
-    pub heard: Mono,
-    /// What it said.
-    pub date: Wall,
-}
-
-impl HubClock {
-    /// A stamp that what is sent now can't be older than: the hub's clock less a minute. Our own may stand still meanwhile,
-    /// which only makes it older.
-    fn since(self, now: Now) -> Stamp {
-        const MINUTE_MS: i64 = 60_000;
-        let passed = i64::try_from(now.mono.since(self.heard)).unwrap_or(0);
-        Stamp(self.date.0.saturating_add(passed).saturating_sub(MINUTE_MS).saturating_mul(1_000))
-    }
 }

@@ -137,7 +137,14 @@ impl Engine {
     }
 
     /// A page that may be the one was looked at.
-    pub(super) fn candidate_answered(&mut self, now: Now, path: &DocPath, id: &PageId, answer: Answer, outcome: Outcome) {
+    pub(super) fn candidate_answered(
+        &mut self,
+        now: Now,
+        path: &DocPath,
+        id: &PageId,
+        answer: Answer,
+        outcome: Outcome,
+    ) {
         let candidates = self.births.get_mut(path).and_then(|birthing| birthing.found.as_mut());
         match (outcome, answer.body, candidates) {
             (Outcome::Done, AnswerBody::Page(page), Some(found)) => {
@@ -297,8 +304,13 @@ impl Engine {
             }
             Written::Failed(why) => {
                 let Hold { state, reason, .. } = unwritable(format!("its page {} is made, but {why}", line.page));
-                let standing =
-                    Standing { state, reason: Some(reason), draft: RemoteDraft::None, remote_version: None, rule: "N4" };
+                let standing = Standing {
+                    state,
+                    reason: Some(reason),
+                    draft: RemoteDraft::None,
+                    remote_version: None,
+                    rule: "N4",
+                };
                 self.set_life(&line, whose, Life::Waiting(now.mono.plus(UNWRITABLE_MS)));
                 self.set_standing(&line, whose, standing);
             }

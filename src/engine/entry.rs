@@ -2,10 +2,10 @@
 //! its life. Only the engine's own files touch it.
 
 use crate::pace::quota::Lane;
-use crate::page::{DocPath, Mono, Now, Page, Row, Stamp, Wall};
+use crate::page::{DocPath, DraftSeen, Mono, Now, Page, Print, Row, Stamp, Status, Wall};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::FRESH_MS;
-use crate::reconcile::page_record::{Intent, PageRecord};
+use crate::reconcile::page_record::{Intent, PageRecord, Seen};
 use crate::reconcile::step::{Remote, RemoteDraft};
 
 use super::settled::{Found, History};
@@ -296,5 +296,58 @@ impl Standing {
                 "the answer to a write is missing; the page is looked at before anything is sent again",
             )),
         )
+    }
+}
+
+/// A page whose marks are still those of our own write shows how the hub keeps what we sent: a draft is not echoed in the
+/// answer to its write, so this is where a hub that normalises shows it. (Somebody's draft may hide behind the mark of a
+/// write without text: that left the page moved.)
+pub(super) fn learn_echo(entry: &mut Entry, seen: &Seen) {
+    let Some(old) = &entry.record.seen else { return };
+    let untouched = (old.updated_at, old.version, &old.title) == (seen.updated_at, seen.version, &seen.title)
+        && !old.racy
+        && entry.record.moved.is_none();
+    // A draft that was made equal to the live text is none any more.
+    let shown = seen.draft.as_ref().or(seen.live.as_ref());
+    if let (true, Some(base), Some(shown)) = (untouched, &mut entry.record.base, shown)
+        && let Some(ours) = &mut base.draft
+        && old.draft.as_ref().is_some_and(|old| old.body.folded == ours.sent.body.folded)
+        && *shown != ours.sent
+    {
+        ours.echoed = Some(shown.clone());
+    }
+}
+
+/// What is known of a page after our write: its answer, and of texts what was sent.
+pub(super) fn after_write(entry: &Entry, patch: &crate::page::Patch, page: &Page) -> Seen {
+    let mut seen = Seen::of(page);
+    seen.racy = page.updated_at.is_whole_second();
+    let old_draft = || entry.record.seen.as_ref().and_then(|old| old.draft.clone());
+    seen.draft = match &patch.text {
+        None => old_draft(),
+        Some(text) if text.status == Status::Published => None,
+        Some(text) => {
+            let title = text.title.clone().unwrap_or_else(|| page.title.clone());
+            Some(Print { title, body: text.body })
+        }
+    };
+    if let DraftSeen::Some(text) = &page.draft {
+        seen.draft = Some(Print::of(&text.title, &text.body));
+    }
+    if seen.draft == seen.live {
+        seen.draft = None;
+    }
+    seen
+}
+
+pub(super) fn row_of(page: &Page) -> Row {
+    Row {
+        id: page.id.clone(),
+        status: page.status,
+        title: page.title.clone(),
+        version: page.version,
+        updated_at: page.updated_at,
+        folders: page.lists.folders.clone().unwrap_or_default(),
+        skills: page.lists.skills.clone().unwrap_or_default(),
     }
 }

@@ -9,7 +9,7 @@
 //! The one ordering rule: what is sent was stored before. A slot of the budget is taken first and is not bound to a page:
 //! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
 //!
-//! Reading order: `entry` (one page), `plan` (decide and what follows), `births` and `born` (documents that get a page),
+//! Reading order: `entry` (one page), `plan` (decide and what follows), `births`, `post` and `born` (documents that get a page), `archives`,
 //! `resolve` (what a person decides), `history` (runs without a state), `spend` (slots and requests), `answers` (what came
 //! back), `listing` and `gates` (lists, and what keeps requests back), `backlog`, `summary`.
 
@@ -26,6 +26,7 @@ mod listing;
 mod orders;
 pub mod outcome;
 mod plan;
+mod post;
 mod publish_now;
 pub mod request;
 mod resolve;
@@ -44,12 +45,13 @@ use crate::reconcile::names::Names;
 use crate::reconcile::page_record::{PageRecord, Resolution};
 
 use crate::simulation::{Planted, planted};
-use births::{Birthing, HubClock, MadeList};
+use births::{Birthing, MadeList};
 use born::Whose;
 use change::{Change, FileChange, HubHealth, IdLine, Marks, PersonPause, Written};
 use entry::{Entry, Life};
 use gates::Gates;
 use listing::{NamesRun, PageList};
+use post::HubClock;
 use request::{Answer, Request};
 use resolve::Writing;
 use settled::{History, RootHealth, Settled};

@@ -97,7 +97,8 @@ impl Engine {
         let ours = || self.entries.values().filter(|entry| entry.path.is_within(&order.scope));
         let looking = self.list.is_some() || self.list_wanted == ListWanted::Ordered;
         let pages = ours().filter(|entry| still_waits(entry)).map(|entry| (entry.life, entry.lane));
-        let births = self.births.iter().filter(|(path, birthing)| path.is_within(&order.scope) && birthing.still_waits());
+        let births =
+            self.births.iter().filter(|(path, birthing)| path.is_within(&order.scope) && birthing.still_waits());
         let waiting: Vec<(Life, Lane)> = pages.chain(births.map(|(_, b)| (b.life, b.lane))).collect();
         if waiting.iter().any(|(life, _)| matches!(life, Life::Due | Life::InFlight)) || !self.is_planned() {
             return Rest::Busy;

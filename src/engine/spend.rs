@@ -5,18 +5,17 @@ use crate::pace::breaker::{Event, ProbeEnd};
 use crate::pace::quota::{Lane, NotUntil};
 use crate::page::{DocPath, DraftSeen, Mono, Now, Page, PageId, Print, Side};
 use crate::reconcile::acknowledged;
-use crate::reconcile::page_record::{Doubt, Intent, IntentKind, Trouble};
+use crate::reconcile::page_record::{Intent, IntentKind, Trouble};
 use crate::reconcile::step::{Decision, Look, Step, Write};
 
 use crate::simulation::{Planted, planted};
 
-use super::change::{Backup, Change, PageChange};
-use super::entry::{Entry, Life, Want};
+use super::change::Backup;
+use super::entry::{Life, Want};
 use super::gates::{Gate, ShutWhy};
 use super::listing::{NamesRun, PageList};
 use super::request::{PatchRequest, Request};
 use super::settled::{Found, RootHealth};
-use super::unsaved::{Freshness, Unsaved};
 use super::{Effect, Engine, Id, ListWanted, Mode};
 
 /// How long to leave a state alone that could not be written, in milliseconds.
@@ -64,7 +63,7 @@ pub(super) enum What {
 
 /// What the next slot would be spent on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Names,
     List,
     Get(PageId),
@@ -124,7 +123,7 @@ impl Engine {
             Life::Wants(want) => {
                 let failed = failures(errand, entry.record.trouble.as_ref());
                 Some(((entry.lane, failed, entry.order, id), want))
-            },
+            }
         });
         let first = wanting.min_by(|a, b| a.0.cmp(&b.0));
         let birth = self.next_birth(errand, running(&What::Made));
@@ -143,21 +142,6 @@ impl Engine {
             None if drift => Some((Lane::Bulk, Next::List)),
             None => None,
         }
-    }
-
-    /// The document without a page that is first in line, and its place.
-    fn next_birth(&self, errand: Errand, listing: bool) -> Option<((Lane, u32, u64), Next)> {
-        let may_list = !listing && self.list_retry.is_none();
-        let wanting = self.births.iter().filter_map(|(path, birthing)| match birthing.life {
-            Life::Wants(Want::Fresh) if may_list => Some((birthing, path, Next::Made)),
-            Life::Wants(Want::Write | Want::Get) => Some((birthing, path, Next::Birth(path.clone()))),
-            _ => None,
-        });
-        let placed = wanting.map(|(birthing, path, next)| {
-            let failed = failures(errand, birthing.birth.trouble.as_ref());
-            ((birthing.lane, failed, birthing.order), path, next)
-        });
-        placed.min_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1))).map(|(place, _, next)| (place, next))
     }
 
     /// Whether a list goes before all else: a run or an order begins with it, or it is being read.
@@ -445,74 +429,15 @@ impl Engine {
         }
         self.make_due(id);
     }
-
-    /// Stores what has waited long enough.
-    pub(super) fn save_due(&mut self, now: Now) {
-        if self.setting.mode == Mode::Offline {
-            self.unsaved = Unsaved::default();
-            return;
-        }
-        let idle = self.jobs.is_empty() && self.due.is_empty() && self.births_due.is_empty();
-        let due = self.unsaved.due().is_some_and(|due| due <= now.mono) || (idle && self.unsaved.may_hurry(now.mono));
-        if due && self.stores.is_empty() {
-            let store = self.fresh_id();
-            let (change, unsaved) = self.take_change();
-            self.stores.insert(store, unsaved);
-            self.outbox.push_back(Effect::Store(store, Box::new(change)));
-        }
-    }
-
-    /// All that waits to be stored, as one change.
-    fn take_change(&mut self) -> (Change, Unsaved) {
-        let unsaved = self.unsaved.take();
-        let put = |id: &PageId| self.entries.get(id).map(|entry| (id.clone(), put(entry)));
-        let forget = |id: &PageId| (id.clone(), PageChange::Forget);
-        let pages = unsaved.pages.iter().filter_map(put).chain(unsaved.forgotten.iter().map(forget)).collect();
-        let new = |freshness| freshness == Freshness::New;
-        let births = unsaved.births.iter().map(|path| (path.clone(), self.put_birth(path))).collect();
-        let change = Change {
-            pages,
-            births,
-            marks: new(unsaved.marks).then_some(self.marks),
-            names: new(unsaved.names).then(|| self.names.clone()),
-            hub: new(unsaved.hub).then(|| self.stored_health.clone()),
-            backups: Vec::new(),
-            log: unsaved.log.clone(),
-        };
-        (change, unsaved)
-    }
-
-    /// Keeps the hub's health where it is news.
-    pub(super) fn note_health(&mut self, now: Now) {
-        let health = self.gates.health_of_hub(now);
-        let near = match (health.until, self.stored_health.until) {
-            (Some(a), Some(b)) => (a.0 - b.0).abs() < 2_000,
-            (a, b) => a == b,
-        };
-        if (health.state, &health.reason) != (self.stored_health.state, &self.stored_health.reason) || !near {
-            self.stored_health = health;
-            self.unsaved.hub = Freshness::New;
-            self.unsaved.touch(now.mono);
-        }
-    }
 }
 
 /// A probe is spent on a page that failed least: it asks whether the hub is well, and a few pages that always fail must not
 /// answer for all others. Else the oldest is first.
-fn failures(errand: Errand, trouble: Option<&Trouble>) -> u32 {
+pub(super) fn failures(errand: Errand, trouble: Option<&Trouble>) -> u32 {
     match errand {
         Errand::Probe => trouble.map_or(0, |trouble| trouble.attempts),
         Errand::Ordinary => 0,
     }
-}
-
-/// What is stored of a page: with the write that is under way, which is in doubt should we end here.
-fn put(entry: &Entry) -> PageChange {
-    let mut record = entry.record.clone();
-    if let Some(intent) = &entry.intent {
-        record.doubt = Some(Doubt { intent: intent.clone(), dead: crate::page::Mono::default() });
-    }
-    PageChange::Put { path: entry.path.clone(), record: Box::new(record) }
 }
 
 /// The texts that are to be kept; `None` where one of them is not at hand.

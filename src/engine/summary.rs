@@ -8,8 +8,8 @@ use crate::reason::{Code, Reason, State};
 use crate::reconcile::step::RemoteDraft;
 
 use super::backlog::Waiting;
-use super::change::HubHealth;
 use super::births::Birthing;
+use super::change::HubHealth;
 use super::entry::{Entry, Life, Planned, Standing};
 use super::gates::{ShutWhy, Waits, WaitsOn};
 use super::settled::{Found, RootHealth};

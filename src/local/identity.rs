@@ -254,9 +254,8 @@ fn without_claim(page: &PageId, file: Option<&FileFact>, home: &Home, now: Wall)
 
 /// A known page's document that does not name it any more, nor any other.
 fn unnamed(reading: &Arc<Reading>, page: &PageId) -> Standing {
-    let message = format!(
-        "the page_id is gone; hubsync knows this file as page {page}: put it back, or `hubsync forget {page}`"
-    );
+    let message =
+        format!("the page_id is gone; hubsync knows this file as page {page}: put it back, or `hubsync forget {page}`");
     Standing::Unnamed(reading.clone(), Reason::new(Code::NoPageId, message))
 }
 
@@ -359,7 +358,8 @@ impl Picture {
         looked: impl Fn(&DocPath) -> bool + 'a,
     ) -> impl Iterator<Item = Settled> + 'a {
         let gone = |picture: &Self, page: &PageId| matches!(picture.pages.get(page), Some((_, Standing::Gone(_))));
-        let all = self.pages.iter().filter(move |(page, (path, _))| looked(path) && gone(self, page) && gone(told, page));
+        let all =
+            self.pages.iter().filter(move |(page, (path, _))| looked(path) && gone(self, page) && gone(told, page));
         all.map(|(page, _)| Settled::StillGone { id: page.clone() })
     }
 }

@@ -12,7 +12,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, fchown, fsync, linkat, openat, renameat, unlinkat};
+use rustix::fs::{
+    Access, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, fchown, fsync, linkat, openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::document::MAX_BYTES;

@@ -187,9 +187,11 @@ fn first_match(
         Newborn::Nameless { problem, names: NamesRead::Lately, .. } => hold("N2", State::Blocked, problem.clone()),
         Newborn::Nameless { .. } => step("N2", BirthStep::LookNames),
         Newborn::Document { wanted, .. } => match &birth.refused {
-            Some(refused) if refused.wanted == wanted => {
-                hold("N2", State::Blocked, Reason::new(Code::Refused, format!("the hub refused it: {}", refused.message)))
-            }
+            Some(refused) if refused.wanted == wanted => hold(
+                "N2",
+                State::Blocked,
+                Reason::new(Code::Refused, format!("the hub refused it: {}", refused.message)),
+            ),
             _ => step("N2", BirthStep::Create),
         },
         Newborn::Gone => step("N0", BirthStep::Forget),

@@ -45,7 +45,11 @@ fn it_waits_for_archive_after_and_a_second_look_at_the_folder() {
     for _ in 0..2 {
         let json = place.json(&["sync", "--json"]);
         let page = json["pages"].as_array().unwrap().iter().find(|page| page["page_id"] == "p1").unwrap();
-        assert_eq!((&page["state"], &page["reason"]["code"]), (&"orphaned".into(), &"archive_waits".into()), "{page:#}");
+        assert_eq!(
+            (&page["state"], &page["reason"]["code"]),
+            (&"orphaned".into(), &"archive_waits".into()),
+            "{page:#}"
+        );
     }
     assert!(!is_archived(&place, "p1"));
     assert_eq!(place.requests().get("DELETE"), None);
@@ -102,11 +106,16 @@ fn never_more_than_half_of_the_pages_go_whatever_the_limit_says() {
 #[test]
 fn a_page_that_was_edited_in_the_hub_is_a_conflict_and_not_archived() {
     let place = place(ARCHIVE, 4);
-    place.hub.lock().model.colleague(
-        hubsync::sandbox::server::clock(),
-        "p1",
-        hubsync::sandbox::Act::Publish { title: "p1".to_owned(), content: "Somebody's.".to_owned() },
-    ).unwrap();
+    place
+        .hub
+        .lock()
+        .model
+        .colleague(
+            hubsync::sandbox::server::clock(),
+            "p1",
+            hubsync::sandbox::Act::Publish { title: "p1".to_owned(), content: "Somebody's.".to_owned() },
+        )
+        .unwrap();
     remove(&place, "p1");
     let ran = place.run(&["sync"]).ends(1);
     assert!(ran.out.contains("p1.md: conflict"), "{ran:?}");

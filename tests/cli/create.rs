@@ -53,7 +53,11 @@ fn a_page_is_made_of_all_that_the_document_says_and_its_id_is_one_more_line() {
     let line = format!("page_id: {}\r\n", page.id);
     assert_eq!(text(&place, "new.md"), before.replacen("---\r\n\r\n", &format!("{line}---\r\n\r\n"), 1));
     assert_eq!(std::fs::metadata(place.root().join("new.md")).unwrap().mode() & 0o777, 0o640);
-    assert_eq!(std::fs::metadata(place.root().join("other.md")).unwrap().mtime_nsec(), time, "other files are not touched");
+    assert_eq!(
+        std::fs::metadata(place.root().join("other.md")).unwrap().mtime_nsec(),
+        time,
+        "other files are not touched"
+    );
     assert_eq!(files(&place.root()).len(), 2, "nothing is left beside");
     place.requests();
     place.run(&["sync"]).ends(0);

@@ -13,7 +13,10 @@ const ONE: OrderId = OrderId(1);
 
 fn order(w: &mut World, paths: &[&str]) {
     let scope = paths.iter().map(|path| World::doc_path(path)).collect();
-    w.handle(Input::PublishNow(ONE, PublishNow { scope, create: None, archives: Archives::Guarded, on_first_meeting: None }));
+    w.handle(Input::PublishNow(
+        ONE,
+        PublishNow { scope, create: None, archives: Archives::Guarded, on_first_meeting: None },
+    ));
 }
 
 fn rest(w: &mut World) -> Rest {
@@ -85,7 +88,10 @@ fn an_order_with_first_meeting_local_is_for_what_it_names_and_no_longer_than_it_
     w.settle();
     assert_eq!(w.state("p1.md"), (State::Conflict, Some(Code::FirstMeeting)));
     let scope = vec![World::doc_path("p1.md")];
-    w.handle(Input::PublishNow(ONE, PublishNow { scope, create: None, archives: Archives::Guarded, on_first_meeting: Some(OnDifference::Local) }));
+    w.handle(Input::PublishNow(
+        ONE,
+        PublishNow { scope, create: None, archives: Archives::Guarded, on_first_meeting: Some(OnDifference::Local) },
+    ));
     w.settle();
     assert_eq!((w.live_text("p1").as_deref(), w.live_text("p2").as_deref()), (Some("Mine."), Some("Theirs.")));
     w.handle(Input::OrderEnded(ONE));

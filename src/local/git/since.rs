@@ -128,7 +128,9 @@ impl Since {
             Settled::Page { id, path, .. } => {
                 self.is_changed(path) || self.histories.iter().any(|history| history.id == *id)
             }
-            Settled::Loose { path, .. } | Settled::Newborn { path, .. } | Settled::LooseGone { path } => self.is_changed(path),
+            Settled::Loose { path, .. } | Settled::Newborn { path, .. } | Settled::LooseGone { path } => {
+                self.is_changed(path)
+            }
         }
     }
 
