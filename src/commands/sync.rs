@@ -23,7 +23,8 @@ use crate::local::Quiet;
 use crate::local::folder::{Folder, Round};
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Lines, Progress, ProgressMode, Shown, Tally, Waiting};
-use crate::page::{Now, Wall};
+use crate::page::{DocPath, Now, Wall};
+use crate::state::lock::Lock;
 use crate::state::usage::HubKey;
 
 pub(super) mod beside;
@@ -63,7 +64,7 @@ pub async fn run(
             stop = signals.stop() => return Ok(stopped(stop)),
         },
     };
-    let (mut opened, _copy) = match open(args, config, start.as_ref(), console).await {
+    let (opened, _copy) = match open(args, config, start.as_ref(), console).await {
         Ok(Found::Opened(opened, copy)) => (*opened, copy),
         Ok(Found::Daemon(daemon)) => {
             let order = beside::order(args, config, &scope);
@@ -71,15 +72,8 @@ pub async fn run(
         }
         Err(why) => return Ok(why.tell(console)),
     };
-    if args.confirm_archive {
-        opened.archives = Archives::Confirmed;
-    }
-    let Opened { hub, .. } = opened;
-    let writes = if args.dry_run { Writes::Plan } else { Writes::Send };
-    let (mut driver, mut tree, _lock) = opened.drive(config, Mode::OneShot(writes), scope)?;
-    if let Some(branch) = &args.branch {
-        tree.detached_is(branch.clone());
-    }
+    let hub = opened.hub;
+    let (mut driver, tree, _lock) = drive(args, config, opened, scope)?;
     let now = driver.now().wall;
     let (tree, mut first) = tokio::select! {
         read = first_round(tree, now, confirmation(args)) => read?,
@@ -111,6 +105,24 @@ pub async fn run(
         End::Stopped(stop) => Ok(stopped(stop)),
         End::Round => tell(how(args), config, console, hub, summary, now),
     }
+}
+
+/// The engine as it was asked for, and the folder.
+fn drive(
+    args: &cli::Sync,
+    config: &Config,
+    mut opened: Opened,
+    scope: Vec<DocPath>,
+) -> io::Result<(Driver, Folder, Lock)> {
+    if args.confirm_archive {
+        opened.archives = Archives::Confirmed;
+    }
+    let writes = if args.dry_run { Writes::Plan } else { Writes::Send };
+    let (driver, mut tree, lock) = opened.drive(config, Mode::OneShot(writes), scope)?;
+    if let Some(branch) = &args.branch {
+        tree.detached_is(branch.clone());
+    }
+    Ok((driver, tree, lock))
 }
 
 /// How a round reports.

@@ -10,7 +10,6 @@ use crate::reconcile::FRESH_MS;
 use crate::reconcile::guards;
 use crate::reconcile::step::RemoteDraft;
 
-use super::births::Birthing;
 use super::entry::{Entry, Life, Standing};
 use super::settled::Found;
 use super::{Effect, Engine};
@@ -106,7 +105,7 @@ impl Engine {
         }
         let due = since.plus(i64::try_from(after).unwrap_or(i64::MAX));
         let looked = |seen: &Now| seen.wall >= due && now.mono.since(seen.mono) <= FRESH_MS;
-        if entry.gone_seen.as_ref().is_some_and(looked) && !self.is_elsewhere(entry) {
+        if entry.gone_seen.as_ref().is_some_and(looked) && !self.is_elsewhere(now, id, entry) {
             Leave::Given
         } else {
             Leave::AfterALook
@@ -131,12 +130,9 @@ impl Engine {
         self.entries.values().filter(lately).count()
     }
 
-    /// Its very text lies in a file that names no page: the id was lost on the way, and will be written into it.
-    fn is_elsewhere(&self, entry: &Entry) -> bool {
-        let source = entry.record.base.as_ref().map(|base| base.source);
-        let same =
-            |birthing: &Birthing| birthing.unborn.as_ref().is_some_and(|unborn| Some(unborn.document.source) == source);
-        self.births.values().any(same)
+    /// Its document lies in a file that names no page: the id was lost on the way, and is, or will be, written into it.
+    fn is_elsewhere(&self, now: Now, id: &PageId, entry: &Entry) -> bool {
+        self.claimant(now, entry).is_some() || self.id_lines.values().any(|(line, _)| line.page == *id)
     }
 }
 

@@ -274,7 +274,7 @@ impl Engine {
 
     /// The document that a page of ours has moved to without its id: one of the same bytes, or else one of the same title,
     /// where the file has just gone or never had the id. One at most, so that no two documents get one page.
-    fn claimant(&self, now: Now, entry: &Entry) -> Option<&DocPath> {
+    pub(super) fn claimant(&self, now: Now, entry: &Entry) -> Option<&DocPath> {
         let Some(Found::Gone { since }) = entry.found else { return None };
         let base = entry.record.base.as_ref()?;
         let known = base.live.as_ref().or(base.draft.as_ref());

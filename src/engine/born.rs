@@ -382,7 +382,7 @@ fn after_post(post: &Post, page: &Page) -> Seen {
     seen.racy = page.updated_at.is_whole_second();
     if post.status == Status::Draft {
         // Whatever the answer shows of it is the draft.
-        (seen.live, seen.draft) = (None, Some(post.print()));
+        (seen.live, seen.draft) = (None, Some(post.marks()));
     }
     seen
 }

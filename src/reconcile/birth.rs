@@ -74,7 +74,7 @@ pub struct Post {
 
 impl Post {
     /// The marks of its text.
-    pub fn print(&self) -> Print {
+    pub fn marks(&self) -> Print {
         Print { title: self.title.clone(), body: self.body }
     }
 }
@@ -201,7 +201,7 @@ fn first_match(
 /// N3: wait until it must have arrived, list what was made, look at what has its title. This text → ours; none of this
 /// title → it never arrived; another text → a person must tell, by writing the id or by another title.
 fn in_doubt(local: Newborn<'_>, doubt: &PostDoubt, found: Option<&[Created]>, now: Now) -> BirthStep {
-    let sent = doubt.post.print();
+    let sent = doubt.post.marks();
     let found = match found {
         _ if now.mono < doubt.settled_from() => return BirthStep::Wait(doubt.settled_from()),
         None => return BirthStep::ListCreated,

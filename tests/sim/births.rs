@@ -40,7 +40,7 @@ struct Stage {
     rng: fastrand::Rng,
     /// How many files were made with each mark; the mark is in title and body, and stays.
     marks: BTreeMap<String, usize>,
-    /// When each file was written, by the hub's clock.
+    /// When each file came to be where it is, or was written, by the hub's clock.
     written: BTreeMap<String, i64>,
     /// Titles that a colleague's page has, too.
     namesakes: BTreeSet<String>,
@@ -358,8 +358,8 @@ impl Stage {
         self.tally.note(if self.id_in(&from).is_some() { "a rename" } else { "a rename before there is an id" });
         self.w.trace.push(format!("rename {from} {to}"));
         self.w.folder.rename(&from, &to);
-        let at = self.written.remove(&from).unwrap_or(self.w.time);
-        self.written.insert(to.clone(), at);
+        self.written.remove(&from);
+        self.written.insert(to.clone(), self.w.time);
         // A watcher that tells of one tells of the other.
         if self.w.setting.mode == Mode::Daemon && self.rng.u8(..12) > 0 {
             let mono = self.w.now().mono;
