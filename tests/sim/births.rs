@@ -26,7 +26,7 @@ use super::tally::Tally;
 use super::world::{SYNC, World};
 
 /// The fixed set of CI.
-const FIXED: u64 = 1_000;
+const FIXED: u64 = 1_500;
 const OPS: usize = 60;
 /// Paths that a document may have.
 const PATHS: u8 = 4;
