@@ -129,7 +129,8 @@ impl Engine {
             return Rest::Done;
         }
         let opening = self.list_wanted == ListWanted::Opening || self.list.is_some();
-        if !opening && !(self.due.is_empty() && self.births_due.is_empty()) {
+        let planned = self.due.is_empty() && self.births_due.is_empty();
+        if !opening && !planned {
             return Rest::Busy;
         }
         let waiting: Vec<&Entry> = self.entries.values().filter(|entry| still_waits(entry)).collect();

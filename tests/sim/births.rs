@@ -247,7 +247,7 @@ impl Stage {
                 }
             }
             if let Some(n) =
-                self.posts().first().filter(|n| !self.w.flights[**n].has_arrived() && self.numbers % 2 == 0)
+                self.posts().first().filter(|n| !self.w.flights[**n].has_arrived() && self.numbers.is_multiple_of(2))
             {
                 self.w.apply_nth(*n);
             }
