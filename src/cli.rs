@@ -160,6 +160,10 @@ pub struct Sync {
     #[arg(long, value_enum, value_name = "local|hold", hide_possible_values = true)]
     pub first_meeting: Option<FirstMeeting>,
 
+    /// Make pages for documents that have none, and write the id into them; also where CI is set
+    #[arg(long)]
+    pub create: bool,
+
     /// Only documents changed since this revision of git, whose text there counts as what the pages say; needs no state
     #[arg(long, value_name = "REV")]
     pub since: Option<String>,
@@ -183,6 +187,9 @@ pub struct Sync {
     /// Publish what an upgrade or a changed rule makes of more than 20 documents that nobody touched
     #[arg(long)]
     pub confirm_rewrite: bool,
+    /// Archive the pages whose files are gone, although they are more than archive_limit allows
+    #[arg(long)]
+    pub confirm_archive: bool,
 
     /// Exit 1 where a page drifted, too
     #[arg(long)]
@@ -439,10 +446,11 @@ impl Cli {
 
     /// What was typed that concerns the configuration.
     pub fn overrides(&self) -> Overrides {
-        let first_meeting = match &self.command {
-            Command::Sync(sync) => sync.first_meeting,
-            _ => None,
+        let (first_meeting, create) = match &self.command {
+            Command::Sync(sync) => (sync.first_meeting, sync.create),
+            _ => (None, false),
         };
+        let create = create.then(|| Flag { name: "--create", key: "publish.create", value: "true".to_owned() });
         let flag = |side: FirstMeeting| Flag {
             name: "--first-meeting",
             key: "publish.on_first_meeting",
@@ -451,7 +459,8 @@ impl Cli {
                 FirstMeeting::Hold => "hold".to_owned(),
             },
         };
-        Overrides { config: self.global.config.clone(), flags: first_meeting.map(flag).into_iter().collect() }
+        let flags = first_meeting.map(flag).into_iter().chain(create).collect();
+        Overrides { config: self.global.config.clone(), flags }
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Planted {
     LedgerNotStored,
     /// Links stay as they were when their document was read: nobody follows one that moves.
     FollowersForgotten,
+    /// A page is made again at once where the answer to its creation was lost.
+    SecondPost,
 }
 
 impl Planted {
@@ -63,6 +65,7 @@ impl Planted {
         Self::NoBackup,
         Self::LedgerNotStored,
         Self::FollowersForgotten,
+        Self::SecondPost,
     ];
 }
 

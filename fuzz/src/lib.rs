@@ -8,11 +8,12 @@ use std::path::Path;
 
 use hubsync::config::{self, Environment, Loaded};
 use hubsync::document::links::{Around, Holds, LinkMap, Target};
-use hubsync::document::{self, Parsed, Reading};
-use hubsync::engine::request::{AnswerBody, PatchRequest, Request};
+use hubsync::document::{self, Parsed, Reading, Visibility};
+use hubsync::engine::request::{AnswerBody, CreateRequest, PatchRequest, Request};
 use hubsync::hub::response::{self, Headers};
 use hubsync::page::{Authored, BodyPrint, Digest, DocPath, ListKind, Lists, PageId, Patch, Status, Wall};
 use hubsync::policy::{LinkRules, PageUrl, Rules, TitleHeading};
+use hubsync::reconcile::birth::Post;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 const STRIP: Rules =
@@ -204,7 +205,7 @@ fn essence(bytes: &[u8]) -> String {
 pub fn answer(bytes: &[u8]) {
     let [kind, flags, high, low, rest @ ..] = bytes else { return };
     let id = PageId::parse("p1").expect("the form of an id");
-    let request = match kind % 8 {
+    let request = match kind % 9 {
         0 => Request::Get(id),
         1 => Request::List { updated_after: None, page: 1 },
         2 => Request::Names(ListKind::Folders, 1),
@@ -216,8 +217,9 @@ pub fn answer(bytes: &[u8]) {
             source: Digest::of("file"),
             patch: Patch { text: None, lists: Lists::default() },
         })),
+        6 => return workspace(*high, rest),
         7 => Request::Archive(id),
-        _ => return workspace(*high, rest),
+        _ => Request::Create(Box::new(CreateRequest { path: DocPath::new("a.md").expect("a path"), post: post() })),
     };
     // Mostly statuses that mean something.
     const STATUSES: [u16; 16] = [200, 200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 409, 422, 429, 500, 503];
@@ -246,6 +248,21 @@ pub fn answer(bytes: &[u8]) {
     let answer = read();
     assert_eq!(answer, read(), "an answer is read the same way each time");
     judge(&request, status, body, &answer);
+}
+
+/// A page that is to be made.
+fn post() -> Post {
+    Post {
+        title: "T".to_owned(),
+        body: BodyPrint::of("body"),
+        status: Status::Published,
+        visibility: Visibility::Workspace,
+        lists: Lists::default(),
+        source: Digest::of("file"),
+        rules: Digest::of("rules"),
+        stored: Wall(0),
+        since: None,
+    }
 }
 
 fn judge(request: &Request, status: u16, body: &[u8], answer: &AnswerBody) {
@@ -300,7 +317,9 @@ fn judge(request: &Request, status: u16, body: &[u8], answer: &AnswerBody) {
         }
         AnswerBody::ServerError { status: said } => assert!(*said == status && !success),
         AnswerBody::Garbled { what } => short(what),
-        AnswerBody::Unsent { .. } | AnswerBody::Lost { .. } | AnswerBody::Stale => panic!("an answer came: {answer:?}"),
+        AnswerBody::Unsent { .. } | AnswerBody::Lost { .. } | AnswerBody::Stale | AnswerBody::Unwritable { .. } => {
+            panic!("an answer came: {answer:?}")
+        }
     }
 }
 

@@ -69,11 +69,15 @@ pub fn run(
     let mut files: BTreeMap<DocPath, Option<Reason>> = BTreeMap::new();
     for settled in round.settled {
         match settled {
-            Settled::Page { path, found: Found::Document(_), .. } => drop(files.insert(path, None)),
+            Settled::Page { path, found: Found::Document(_), .. } | Settled::Newborn { path, .. } => {
+                files.insert(path, None);
+            }
             Settled::Page { path, found: Found::Held(reason), .. } | Settled::Loose { path, reason, .. } => {
                 files.insert(path, Some(reason));
             }
-            Settled::Page { found: Found::Gone { .. }, .. } | Settled::LooseGone { .. } => {}
+            Settled::Page { found: Found::Gone { .. } | Found::Unnamed { .. }, .. }
+            | Settled::StillGone { .. }
+            | Settled::LooseGone { .. } => {}
         }
     }
     let files: Vec<(DocPath, Option<Reason>)> = files.into_iter().filter(|(path, _)| inside(path)).collect();

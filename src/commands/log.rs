@@ -116,7 +116,7 @@ fn replaced_by(at: Wall, whose: Whose, page: &PageId, entries: &[LogEntry]) -> O
         LogEvent::Published { .. } => true,
         LogEvent::Archived => whose == Whose::Hub,
         LogEvent::Written { .. } => whose == Whose::Ours,
-        LogEvent::Adopted | LogEvent::Raced { .. } => false,
+        LogEvent::Adopted | LogEvent::Created { .. } | LogEvent::Raced { .. } => false,
     };
     entries.iter().position(|entry| entry.page == *page && writes(&entry.event) && entry.at >= at)
 }
@@ -133,6 +133,7 @@ enum Whose {
 fn line(entry: &LogEntry, backups: Vec<PathBuf>, names: &Names) -> Line {
     let (event, fields, version, lists) = match &entry.event {
         LogEvent::Published { fields, version, replaced } => ("published", fields.clone(), *version, replaced.clone()),
+        LogEvent::Created { version } => ("created", Vec::new(), *version, Lists::default()),
         LogEvent::Adopted => ("adopted", Vec::new(), None, Lists::default()),
         LogEvent::Raced { version } => ("raced", Vec::new(), Some(*version), Lists::default()),
         LogEvent::Archived => ("archived", Vec::new(), None, Lists::default()),
@@ -164,6 +165,7 @@ fn write(lines: &mut Lines, line: &Line) {
     let version = line.version.map(|version| format!(", version {version}")).unwrap_or_default();
     let what = match line.event {
         "published" => format!("published  {path} ({}{version})", line.fields.join(", ")),
+        "created" => format!("created    {path}: its page was made{version}"),
         "adopted" => format!("adopted    {path}: the page said the same"),
         "raced" => format!(
             "raced      {path}: somebody published between our look and our write, before version {}",

@@ -10,14 +10,14 @@ use crate::daemon::clock::Clock;
 use crate::daemon::driver::cache_entries;
 use crate::engine::change::HubHealth;
 use crate::engine::settled::{Found, RootHealth, Settled};
-use crate::engine::{Engine, Input, Memory, Mode, Setting};
+use crate::engine::{Archives, Engine, Input, Memory, Mode, Setting};
 use crate::local::Quiet;
 use crate::local::folder::Folder;
 use crate::page::{DocPath, Now, PageId};
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 use crate::state::lock::Lock;
-use crate::state::store::Daemon;
+use crate::state::store::{Daemon, Loaded};
 use crate::state::usage::HubKey;
 
 /// What was found.
@@ -64,12 +64,13 @@ pub fn look(config: &Config) -> Result<Offline, String> {
     });
     let gone = gone.collect();
     let records = loaded.pages.iter().map(|(id, path, record)| (id.clone(), (path.clone(), record.clone()))).collect();
-    let names = loaded.names.clone();
     let (hub, budget_of) = (loaded.hub.clone(), loaded.budget_of.map(HubKey));
-    let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
-    let setting = Setting { mode: Mode::Offline, scope: Vec::new(), hold_ms: 0, jitter: 0.0 };
+    let Loaded { pages, births, marks, names, pause, .. } = loaded;
+    let memory = Memory { pages, births, marks, names: names.clone(), hub: hub.clone() };
+    let setting =
+        Setting { mode: Mode::Offline, scope: Vec::new(), hold_ms: 0, jitter: 0.0, archives: Archives::Guarded };
     let mut engine = Engine::new(config.policy(), setting, memory);
-    engine.handle(now, Input::Paused(loaded.pause));
+    engine.handle(now, Input::Paused(pause));
     engine.handle(now, Input::Health(round.health.clone()));
     engine.handle(now, Input::Settled(round.settled));
     engine.conclude(now);

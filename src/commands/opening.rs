@@ -17,7 +17,7 @@ use crate::daemon::sender::{Means, Sender};
 use crate::daemon::settings;
 use crate::engine::Input;
 use crate::engine::change::PersonPause;
-use crate::engine::{Engine, Memory, Mode, Setting};
+use crate::engine::{Archives, Engine, Memory, Mode, Setting};
 use crate::local::cache::CacheEntry;
 use crate::local::folder::{Folder, Known};
 use crate::local::git::Gate;
@@ -56,6 +56,8 @@ pub struct Opened {
     pub hub: HubKey,
     /// How long nothing is sent, in milliseconds.
     pub hold_ms: u64,
+    /// Whether a person has confirmed how many pages are archived.
+    pub archives: Archives,
     /// Which problems a person was told of.
     pub told: Told,
 }
@@ -165,10 +167,12 @@ fn open_at(state: &Path, config: &Config, console: &Console, root: RootLock) -> 
     let url = config.hub.url.as_str().to_owned();
     let means = Means { client, rules, source, key };
     let sender = Arc::new(Sender::new(clock.clone(), config.root.clone(), folder.links(), url, means));
-    let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
+    let Loaded { pages, births, marks, names, hub: health, .. } = loaded;
+    let memory = Memory { pages, births, marks, names, hub: health };
     let kept = Kept { store, backups: Backups::of_state(&config.state), ledger };
     let pause = loaded.pause;
-    Ok(Opened { clock, lock, kept, memory, pause, folder, sender, hub, hold_ms, told: loaded.told })
+    let (archives, told) = (Archives::Guarded, loaded.told);
+    Ok(Opened { clock, lock, kept, memory, pause, folder, sender, hub, hold_ms, archives, told })
 }
 
 /// The ledger of this hub and key, with what is configured for it.
@@ -218,7 +222,8 @@ impl Opened {
     /// # Errors
     /// Where the system gives us no thread.
     pub fn drive(self, config: &Config, mode: Mode, scope: Vec<DocPath>) -> std::io::Result<(Driver, Folder, Lock)> {
-        let setting = Setting { mode, scope, hold_ms: self.hold_ms, jitter: fastrand::f64() };
+        let Self { hold_ms, archives, .. } = self;
+        let setting = Setting { mode, scope, hold_ms, jitter: fastrand::f64(), archives };
         let engine = Engine::new(config.policy(), setting, self.memory);
         let mut driver = Driver::start(engine, self.clock, self.kept, self.sender)?;
         driver.handle(Input::Paused(self.pause));

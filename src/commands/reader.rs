@@ -306,7 +306,9 @@ impl Reader {
             )),
             Outcome::Forbidden { message } | Outcome::NotTheHub { message } => Tried::Ended(Unread::Unusable(message)),
             Outcome::Redirected { message } => Tried::Ended(Unread::Person(message)),
-            Outcome::Stale => Tried::Ended(Unread::Later("nothing was sent; try again".to_owned())),
+            Outcome::Stale | Outcome::Unwritable { .. } => {
+                Tried::Ended(Unread::Later("nothing was sent; try again".to_owned()))
+            }
         })
     }
 

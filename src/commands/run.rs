@@ -93,6 +93,7 @@ impl Telling for Log {
                 "somebody published between our look and our write; their text is in the hub's history"
             ),
             LogEvent::Adopted => tracing::debug!(page_id, %path, rule, "already the same"),
+            LogEvent::Created { version } => tracing::info!(page_id, %path, version, rule, "created"),
             LogEvent::Archived => tracing::info!(page_id, %path, rule, "archived"),
             LogEvent::Written { version } => tracing::info!(page_id, %path, version, rule, "written into its document"),
         }

@@ -18,12 +18,13 @@ use crate::daemon::one_shot::{self, End, Watcher};
 use crate::daemon::signals::{Signals, Stop};
 use crate::engine::change::{LogEntry, LogEvent};
 use crate::engine::settled::RootHealth;
-use crate::engine::{Input, Mode, Summary, Writes};
+use crate::engine::{Archives, Input, Mode, Summary, Writes};
 use crate::local::Quiet;
 use crate::local::folder::{Folder, Round};
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
 use crate::output::{Console, Lines, Progress, ProgressMode, Shown, Tally, Waiting};
 use crate::page::{DocPath, Now, Wall};
+use crate::state::lock::Lock;
 use crate::state::usage::HubKey;
 
 pub(super) mod beside;
@@ -71,10 +72,8 @@ pub async fn run(
         }
         Err(why) => return Ok(why.tell(console)),
     };
-    let Opened { hub, .. } = opened;
-    let writes = if args.dry_run { Writes::Plan } else { Writes::Send };
-    let (mut driver, mut tree, _lock) = opened.drive(config, Mode::OneShot(writes), scope.clone())?;
-    confirm(args, scope, &mut driver, &mut tree);
+    let hub = opened.hub;
+    let (mut driver, tree, _lock) = drive(args, config, opened, scope)?;
     let now = driver.now().wall;
     let (tree, mut first) = tokio::select! {
         read = first_round(tree, now, confirmation(args)) => read?,
@@ -108,6 +107,27 @@ pub async fn run(
     }
 }
 
+/// The engine as it was asked for, and the folder.
+fn drive(
+    args: &cli::Sync,
+    config: &Config,
+    mut opened: Opened,
+    scope: Vec<DocPath>,
+) -> io::Result<(Driver, Folder, Lock)> {
+    if args.confirm_archive {
+        opened.archives = Archives::Confirmed;
+    }
+    let writes = if args.dry_run { Writes::Plan } else { Writes::Send };
+    let (mut driver, mut tree, lock) = opened.drive(config, Mode::OneShot(writes), scope.clone())?;
+    if args.confirm_rewrite {
+        driver.handle(Input::ConfirmRewrite(scope));
+    }
+    if let Some(branch) = &args.branch {
+        tree.detached_is(branch.clone());
+    }
+    Ok((driver, tree, lock))
+}
+
 /// How a round reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct How {
@@ -130,16 +150,6 @@ fn how(args: &cli::Sync) -> How {
         run: if args.dry_run { Run::DryRun } else { Run::Sync },
         strict: if args.strict { Strictness::Strict } else { Strictness::Lenient },
         form: if args.json { Form::Json } else { Form::Text },
-    }
-}
-
-/// What was said on the command line about this run.
-fn confirm(args: &cli::Sync, scope: Vec<DocPath>, driver: &mut Driver, tree: &mut Folder) {
-    if args.confirm_rewrite {
-        driver.handle(Input::ConfirmRewrite(scope));
-    }
-    if let Some(branch) = &args.branch {
-        tree.detached_is(branch.clone());
     }
 }
 
@@ -330,6 +340,11 @@ fn line(entry: &LogEntry) -> Option<Lines> {
         LogEvent::Raced { version } => Some(Lines::of(format_args!(
             "warning: {path}: somebody published between our look and our write; it is in the hub's history before version {version}"
         ))),
+        LogEvent::Created { version } => {
+            let version = version.map_or_else(|| "a draft".to_owned(), |version| format!("version {version}"));
+            let page = Shown::new(entry.page.as_str()).to_string();
+            Some(Lines::of(format_args!("created {path} (page {page}, {version})")))
+        }
         LogEvent::Archived => Some(Lines::of(format_args!("archived {path}"))),
         LogEvent::Written { version } => {
             let version = version.map(|version| format!(" (version {version})")).unwrap_or_default();

@@ -203,16 +203,7 @@ impl Config {
 
     /// Keys that are set to what this version can't do yet, each with a sentence that says so.
     pub fn unsupported(&self) -> Vec<(&'static str, &'static str)> {
-        let publish = &self.publish;
-        let rules = [
-            (publish.create == Create::On, "publish.create", "this version can't create pages yet; set it to false"),
-            (
-                publish.on_delete == OnDelete::Archive,
-                "publish.on_delete",
-                "this version can't archive pages yet; set it to keep",
-            ),
-            (self.listen.is_some(), "dashboard.listen", "this version has no dashboard yet; set it to null"),
-        ];
+        let rules = [(self.listen.is_some(), "dashboard.listen", "this version has no dashboard yet; set it to null")];
         rules.into_iter().filter(|(set, ..)| *set).map(|(_, key, sentence)| (key, sentence)).collect()
     }
 }

@@ -97,6 +97,7 @@ fn resolve(
             None => errors.push(ConfigError::new(Origin::Flag(flag.name), "sets no key")),
         }
     }
+    without_pages_in_ci(&mut settings, env);
     let file = found.map(|found| found.path);
     let file_folder = file.as_deref().and_then(Path::parent).unwrap_or(folder);
     let mut resolver = Resolver { settings: &settings, env, folder, file_folder, errors };
@@ -112,6 +113,21 @@ fn resolve(
         _ => (1, None),
     });
     Err(errors)
+}
+
+/// Where CI is set no pages are made, whatever file and environment say: a run there often leaves no state, and ids that it
+/// writes into its checkout are lost. `--create` is the way to say that it is meant.
+fn without_pages_in_ci(settings: &mut Settings, env: &Environment) {
+    let set = environment::get(env, "CI").is_some_and(|text| !["", "0", "false"].contains(&text));
+    let Some(setting) = settings.get_mut("publish.create").filter(|_| set) else { return };
+    if matches!(setting.origin, Origin::Flag(_)) || value::switch(&setting.node) != Ok(true) {
+        return;
+    }
+    if let Some((_, shape)) = keys::find("publish.create")
+        && let Ok(node) = environment::node("false", shape)
+    {
+        *setting = Setting { node, origin: Origin::Variable("CI".to_owned()) };
+    }
 }
 
 /// Reads settings one after the other and gathers what is wrong; a wrong value is replaced by the default meanwhile.

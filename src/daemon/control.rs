@@ -85,6 +85,12 @@ pub struct SyncOrder {
     pub root: String,
     /// Documents and folders seen from the root, percent-encoded; none: everything.
     pub paths: Vec<String>,
+    /// `--confirm-archive`.
+    #[serde(default)]
+    pub confirm_archive: bool,
+    /// `--create`.
+    #[serde(default)]
+    pub create: bool,
     /// `--first-meeting`: `local` or `hold`.
     pub first_meeting: Option<FirstMeeting>,
     /// `--max-wait`, in milliseconds.

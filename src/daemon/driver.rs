@@ -7,15 +7,16 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::daemon::clock::Clock;
+use crate::daemon::id_line;
 use crate::daemon::keeper::{Keeper, Kept, Spent};
 use crate::daemon::sender::Sender;
-use crate::engine::change::{FileChange, LogEntry, PersonPause};
+use crate::engine::change::{FileChange, IdLine, LogEntry, PersonPause, Written};
 use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
 use crate::engine::{Effect, Engine, Id, Input};
 use crate::local::cache::CacheEntry;
 use crate::local::folder::Round;
 use crate::pace::quota::{Limits, NotUntil};
-use crate::page::{DocPath, Now, Wall};
+use crate::page::{DocPath, Now, PageId, Wall};
 use crate::state::store::{Daemon, FileEntry, Told};
 use crate::state::usage::HubKey;
 
@@ -30,6 +31,8 @@ pub enum Event {
     Stored(Id, Result<Vec<LogEntry>, String>),
     /// A request ended.
     Answered(Id, Answer),
+    /// A page's id was written into its document, or why not.
+    IdWritten(Id, Written),
 }
 
 /// A document that is to be written.
@@ -66,6 +69,7 @@ pub struct Driver {
     under_way: usize,
     reread: Vec<DocPath>,
     writes: Vec<ToWrite>,
+    known: Vec<(PageId, DocPath)>,
     done: Vec<LogEntry>,
     served: Option<Wall>,
 }
@@ -87,6 +91,7 @@ impl Driver {
             under_way: 0,
             reread: Vec::new(),
             writes: Vec::new(),
+            known: Vec::new(),
             done: Vec::new(),
             served: None,
         })
@@ -132,6 +137,8 @@ impl Driver {
                     self.keeper.store(id, change);
                 }
                 Effect::Write(id, path, change) => self.writes.push(ToWrite { id, path, change }),
+                Effect::WriteId(id, line) => self.write_id(id, line),
+                Effect::Known(page, path) => self.known.push((page, path)),
                 Effect::Reread(path) => self.reread.push(path),
             }
         }
@@ -148,6 +155,18 @@ impl Driver {
             let answer = sender.send(&request).await;
             // Nobody listens any more when the program ends.
             drop(tell.send(Event::Answered(id, answer)));
+        });
+    }
+
+    /// Not held up by a stop: a page that is made should be named by its file.
+    fn write_id(&mut self, id: Id, line: IdLine) {
+        self.under_way += 1;
+        let (root, tell) = (self.sender.root().to_owned(), self.tell.clone());
+        tokio::spawn(async move {
+            let written = tokio::task::spawn_blocking(move || id_line::write(&root, &line)).await;
+            let written = written.unwrap_or_else(|error| Written::Failed(error.to_string()));
+            // Nobody listens any more when the program ends.
+            drop(tell.send(Event::IdWritten(id, written)));
         });
     }
 
@@ -170,6 +189,10 @@ impl Driver {
             Event::Stored(id, result) => {
                 self.under_way = self.under_way.saturating_sub(1);
                 Input::Stored(id, result.map(|log| self.done.extend(log)))
+            }
+            Event::IdWritten(id, written) => {
+                self.under_way = self.under_way.saturating_sub(1);
+                Input::IdWritten(id, written)
             }
             Event::Answered(id, answer) => {
                 self.under_way = self.under_way.saturating_sub(1);
@@ -232,6 +255,11 @@ impl Driver {
         self.served
     }
 
+    /// Pages that are known by their files' paths from now on. To be told to the folder before it is looked at again.
+    pub fn take_known(&mut self) -> Vec<(PageId, DocPath)> {
+        std::mem::take(&mut self.known)
+    }
+
     /// Files that are not what was decided on: they are to be looked at again.
     pub fn take_reread(&mut self) -> Vec<DocPath> {
         std::mem::take(&mut self.reread)
@@ -278,7 +306,7 @@ fn is_served(answer: &Answer) -> bool {
 /// What an answer means for its slot of the budget.
 fn spent(answer: &Answer) -> Spent {
     match answer.body {
-        AnswerBody::Unsent { .. } | AnswerBody::Stale => Spent::NeverSent,
+        AnswerBody::Unsent { .. } | AnswerBody::Stale | AnswerBody::Unwritable { .. } => Spent::NeverSent,
         AnswerBody::RateLimited { retry_after: Some(ms) } => {
             Spent::Paused(answer.ended.wall.plus(i64::try_from(ms).unwrap_or(i64::MAX)))
         }

@@ -243,8 +243,11 @@ async fn tick(driver: &mut Driver, tree: &mut Tree) {
     }
 }
 
-/// Files that were not what was decided on are looked at again.
+/// Pages that were made are known by their files' paths; files that were not what was decided on are looked at again.
 async fn look_again(driver: &mut Driver, tree: &mut Tree) {
+    for (page, path) in driver.take_known() {
+        tree.tell(Command::Known(page, path)).await;
+    }
     for path in driver.take_reread() {
         tree.tell(Command::Look(path)).await;
     }

@@ -16,6 +16,7 @@ pub mod control;
 pub mod driver;
 pub mod event_loop;
 pub mod herald;
+pub mod id_line;
 pub mod keeper;
 pub mod logging;
 pub mod meetings;

@@ -19,10 +19,10 @@ use crate::daemon::meetings::Meetings;
 use crate::daemon::one_shot::gives_up;
 use crate::engine::change::{HubState, LogEntry, PersonPause};
 use crate::engine::settled::RootHealth;
-use crate::engine::{Id, Input, NotForgotten, OrderId, PublishNow, Rest, Summary, WaitsOn};
+use crate::engine::{Archives, Id, Input, NotForgotten, OrderId, PublishNow, Rest, Summary, WaitsOn};
 use crate::local::folder::Round;
 use crate::page::{DocPath, Mono, Now, PageId, Wall};
-use crate::policy::OnDifference;
+use crate::policy::{Create, OnDifference};
 use crate::reconcile::page_record::Resolution;
 use crate::state::usage::HubKey;
 
@@ -148,7 +148,10 @@ impl Orders {
             FirstMeeting::Local => OnDifference::Local,
             FirstMeeting::Hold => OnDifference::Hold,
         });
-        driver.handle(Input::PublishNow(id, PublishNow { scope: scope.clone(), on_first_meeting }));
+        let create = order.create.then_some(Create::On);
+        let archives = if order.confirm_archive { Archives::Confirmed } else { Archives::Guarded };
+        let now = PublishNow { scope: scope.clone(), create, archives, on_first_meeting };
+        driver.handle(Input::PublishNow(id, now));
         if order.confirm_rewrite {
             driver.handle(Input::ConfirmRewrite(scope.clone()));
         }

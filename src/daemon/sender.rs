@@ -1,16 +1,17 @@
 //! Sends one request: for a write it reads the document again, right before, and verifies that it is what was decided on. It
 //! holds the key, and reads it anew from its source when the hub refuses it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::config::credential::{ApiKey, KeySource as Source};
 use crate::daemon::clock::Clock;
-use crate::engine::request::{Answer, AnswerBody, KeySource, PatchRequest, Request};
+use crate::daemon::id_line;
+use crate::engine::request::{Answer, AnswerBody, CreateRequest, KeySource, Request};
 use crate::hub::client::Client;
 use crate::local::links::SharedMap;
 use crate::local::read::{self, Planned};
-use crate::page::PatchText;
+use crate::page::{BodyPrint, Digest, DocPath};
 use crate::policy::Rules;
 use crate::state::usage::HubKey;
 
@@ -22,6 +23,14 @@ pub struct Sender {
     links: SharedMap,
     url: String,
     means: Mutex<Means>,
+}
+
+/// What a file must be fit for beside being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    Any,
+    /// A page's id is to be written into it.
+    ForAnId,
 }
 
 /// What a changed configuration may change.
@@ -58,16 +67,28 @@ impl Sender {
         HubKey::of(&self.url, self.key().expose())
     }
 
+    /// The root; may be a link.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Sends one request and reads its answer.
     pub async fn send(&self, request: &Request) -> Answer {
         let body = match request {
             Request::Patch(patch) => match &patch.patch.text {
-                Some(text) => match self.body(patch, text).await {
-                    Some(body) => Some(body),
-                    None => return self.unsent(AnswerBody::Stale),
+                Some(text) => match self.body(&patch.path, (patch.source, text.body), Fit::Any).await {
+                    Ok(body) => Some(body),
+                    Err(why) => return self.unsent(why),
                 },
                 None => None,
             },
+            Request::Create(create) => {
+                let CreateRequest { path, post } = &**create;
+                match self.body(path, (post.source, post.body), Fit::ForAnId).await {
+                    Ok(body) => Some(body),
+                    Err(why) => return self.unsent(why),
+                }
+            }
             _ => None,
         };
         let Means { client, key, .. } = self.means();
@@ -107,15 +128,17 @@ impl Sender {
         self.means().key
     }
 
-    async fn body(&self, patch: &PatchRequest, text: &PatchText) -> Option<String> {
-        let planned = Planned { source: patch.source, body: text.body };
-        let (root, path, rules, links) =
-            (self.root.clone(), patch.path.clone(), self.means().rules, self.links.clone());
-        let read = tokio::task::spawn_blocking(move || read::body_of(&root, &path, &rules, &links, planned)).await;
-        match read {
-            Ok(Ok(body)) => Some(body),
-            Ok(Err(_)) | Err(_) => None,
-        }
+    async fn body(&self, path: &DocPath, (source, body): (Digest, BodyPrint), fit: Fit) -> Result<String, AnswerBody> {
+        let planned = Planned { source, body };
+        let (root, path, rules, links) = (self.root.clone(), path.clone(), self.means().rules, self.links.clone());
+        let read = move || {
+            if fit == Fit::ForAnId {
+                let bytes = read::contents(&root, &path).map_err(|_| AnswerBody::Stale)?;
+                id_line::fits(&root, &path, &bytes).map_err(|why| AnswerBody::Unwritable { why })?;
+            }
+            read::body_of(&root, &path, &rules, &links, planned).map_err(|_| AnswerBody::Stale)
+        };
+        tokio::task::spawn_blocking(read).await.unwrap_or(Err(AnswerBody::Stale))
     }
 
     fn unsent(&self, body: AnswerBody) -> Answer {

@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use crate::pace::backoff::Backoff;
 use crate::pace::breaker::{Event, ProbeEnd};
 use crate::pace::quota::Lane;
-use crate::page::{DraftSeen, ListKind, Mono, Now, Page, PageId, PageStatus, Print, Row, Status, Wall};
+use crate::page::{ListKind, Mono, Now, Page, PageId, PageStatus, Row, Status, Wall};
 use crate::reason::Code;
 use crate::reconcile::page_record::{Doubt, IntentKind, Refused, Seen, Trouble};
 use crate::reconcile::{acknowledged, wanted};
 use crate::simulation::{Planted, planted};
 
 use super::change::{LogEntry, LogEvent};
-use super::entry::{Entry, Life, Want};
+use super::entry::{Life, Want, after_write, row_of};
 use super::gates::ShutWhy;
 use super::listing::{Complete, Read};
 use super::outcome::{Outcome, outcome};
 use super::plan::note_publish;
+use super::post::HubClock;
 use super::request::{Answer, AnswerBody, KeySource, Request};
 use super::settled::Found;
 use super::spend::{Errand, Job, What};
@@ -36,6 +37,7 @@ impl Engine {
         let Some(job) = self.jobs.remove(&slot) else { return };
         let outcome = outcome(&job.request, &answer);
         self.count(&job.request, &outcome);
+        self.hub_clock = answer.date.map(|date| HubClock { heard: answer.ended.mono, date }).or(self.hub_clock);
         self.tell_gates(now, &job, &outcome);
         if outcome == Outcome::Done || outcome == Outcome::Absent {
             self.note_date(now, job.begun, answer.date);
@@ -45,16 +47,20 @@ impl Engine {
             What::Names => self.names_answered(now, answer, outcome),
             What::Get(id) => self.get_answered(now, id, answer, outcome),
             What::Write(id) => self.write_answered(now, id, answer, outcome),
+            What::Create(path) => self.create_answered(now, path, answer, outcome),
+            What::Candidate(path, id) => self.candidate_answered(now, path, id, answer, outcome),
+            What::Made => self.made_answered(now, answer, outcome),
         }
     }
 
     fn count(&mut self, request: &Request, outcome: &Outcome) {
         let method = match request {
             Request::Patch(_) => "PATCH",
+            Request::Create(_) => "POST",
             Request::Archive(_) => "DELETE",
             Request::Get(_) | Request::List { .. } | Request::Names(..) => "GET",
         };
-        if !matches!(outcome, Outcome::Unreachable { .. } | Outcome::Stale) {
+        if !matches!(outcome, Outcome::Unreachable { .. } | Outcome::Stale | Outcome::Unwritable { .. }) {
             *self.requests.entry(method).or_default() += 1;
         }
     }
@@ -67,17 +73,18 @@ impl Engine {
                 Some(Event::ConnectionFailed)
             }
             Outcome::Retry { message, .. } | Outcome::InDoubt { message, .. } => Some(match &job.what {
-                What::List | What::Names => {
+                What::List | What::Names | What::Made => {
                     self.gates.unreachable_because(now.mono, message);
                     Event::ListFailed
                 }
-                What::Get(id) | What::Write(id) => Event::PageFailed(id.clone()),
+                What::Get(id) | What::Write(id) => Event::PageFailed(id.to_string()),
+                What::Create(path) | What::Candidate(path, _) => Event::PageFailed(path.to_text()),
             }),
             _ => None,
         };
         let event = match (job.errand, failed, outcome) {
-            (Errand::Probe, _, Outcome::Stale) => Event::Probe(ProbeEnd::NotSent),
-            (Errand::Ordinary, None, Outcome::Stale) => return,
+            (Errand::Probe, _, Outcome::Stale | Outcome::Unwritable { .. }) => Event::Probe(ProbeEnd::NotSent),
+            (Errand::Ordinary, None, Outcome::Stale | Outcome::Unwritable { .. }) => return,
             (Errand::Probe, Some(_), _) => Event::Probe(ProbeEnd::Failed),
             (Errand::Probe, None, _) => Event::Probe(ProbeEnd::Answered),
             (Errand::Ordinary, Some(event), _) => event,
@@ -129,12 +136,17 @@ impl Engine {
             Read::Complete(complete) => self.listed(now, complete),
             Read::Failed => {
                 self.list = None;
-                self.gates.list_failed(now.mono, &why);
-                self.list_failures = self.list_failures.saturating_add(1);
-                let ms = Backoff::HUB.delay(self.list_failures, self.setting.jitter);
-                self.list_retry = Some(now.mono.plus(ms));
+                self.list_failed(now, &why);
             }
         }
+    }
+
+    /// A list could not be read: none is, for a while.
+    pub(super) fn list_failed(&mut self, now: Now, why: &str) {
+        self.gates.list_failed(now.mono, why);
+        self.list_failures = self.list_failures.saturating_add(1);
+        let ms = Backoff::HUB.delay(self.list_failures, self.setting.jitter);
+        self.list_retry = Some(now.mono.plus(ms));
     }
 
     /// Takes a row in; whether it tells of a change.
@@ -200,19 +212,14 @@ impl Engine {
                 self.names_read.extend(kinds.into_iter().map(|kind| (kind, now.mono)));
                 self.unsaved.names = Freshness::New;
                 self.unsaved.touch(now.mono);
-                let ids: Vec<PageId> = self.entries.keys().cloned().collect();
-                for id in ids {
-                    self.make_due(&id);
-                }
+                self.make_all_due();
             }
             Read::Failed => {
-                self.gates.list_failed(now.mono, &why);
                 // Begun again after a while: the pages that wait for it still say which tables they want.
                 self.names_run = None;
-                self.list_failures = self.list_failures.saturating_add(1);
-                self.list_retry = Some(now.mono.plus(Backoff::HUB.delay(self.list_failures, self.setting.jitter)));
-                let waiting = |e: &&Entry| e.life == Life::Wants(Want::Names);
-                for entry in self.entries.values().filter(waiting) {
+                self.list_failed(now, &why);
+                let waiting = |life: Life| life == Life::Wants(Want::Names);
+                for entry in self.entries.values().filter(|entry| waiting(entry.life)) {
                     match &entry.found {
                         Some(Found::Document(document)) if entry.record.settled.is_none() => {
                             self.names_wanted.extend(crate::reconcile::names::kinds(&document.named));
@@ -221,6 +228,10 @@ impl Engine {
                         _ => self.names_wanted.extend(ListKind::ALL),
                     }
                 }
+                let births = self.births.values().filter(|birthing| waiting(birthing.life));
+                let unborn =
+                    births.filter_map(|birthing| birthing.unborn.as_ref()).map(|unborn| &unborn.document.named);
+                self.names_wanted.extend(unborn.flat_map(crate::reconcile::names::kinds));
             }
         }
     }
@@ -392,42 +403,8 @@ impl Engine {
     }
 }
 
-/// What is known of a page after our write: its answer, and of texts what was sent.
-fn after_write(entry: &Entry, patch: &crate::page::Patch, page: &Page) -> Seen {
-    let mut seen = Seen::of(page);
-    seen.racy = page.updated_at.is_whole_second();
-    let old_draft = || entry.record.seen.as_ref().and_then(|old| old.draft.clone());
-    seen.draft = match &patch.text {
-        None => old_draft(),
-        Some(text) if text.status == Status::Published => None,
-        Some(text) => {
-            let title = text.title.clone().unwrap_or_else(|| page.title.clone());
-            Some(Print { title, body: text.body })
-        }
-    };
-    if let DraftSeen::Some(text) = &page.draft {
-        seen.draft = Some(Print::of(&text.title, &text.body));
-    }
-    if seen.draft == seen.live {
-        seen.draft = None;
-    }
-    seen
-}
-
-fn row_of(page: &Page) -> Row {
-    Row {
-        id: page.id.clone(),
-        status: page.status,
-        title: page.title.clone(),
-        version: page.version,
-        updated_at: page.updated_at,
-        folders: page.lists.folders.clone().unwrap_or_default(),
-        skills: page.lists.skills.clone().unwrap_or_default(),
-    }
-}
-
 /// Why a list could not be read, in words.
-fn why(outcome: &Outcome) -> String {
+pub(super) fn why(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Retry { message, .. } | Outcome::InDoubt { message, .. } | Outcome::Rejected { message, .. } => {
             message.clone()
@@ -437,7 +414,7 @@ fn why(outcome: &Outcome) -> String {
 }
 
 /// Whether the gates know when to go on, so that a list is not begun again by itself.
-fn is_gated(outcome: &Outcome) -> bool {
+pub(super) fn is_gated(outcome: &Outcome) -> bool {
     matches!(
         outcome,
         Outcome::Pause { .. }

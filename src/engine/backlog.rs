@@ -9,7 +9,7 @@ use crate::reconcile::FRESH_MS;
 use crate::reconcile::guards;
 
 use super::Engine;
-use super::entry::{Entry, Life, Want};
+use super::entry::{Entry, Life, Standing, Want};
 use super::settled::{Found, RootHealth};
 
 /// What waits, and until when nothing of it can be done but for the budget.
@@ -46,6 +46,18 @@ impl Engine {
             lane.alone += alone;
             lane.writes += writes;
             if let Life::Waiting(until) = entry.life {
+                waiting.until = waiting.until.max(until);
+            }
+        }
+        let pending = |standing: &Standing| matches!(standing.state, State::Pending | State::Failed);
+        for (_, birthing) in self.births.iter().filter(|(path, b)| pending(&b.standing) && self.in_scope(path)) {
+            let lane = match birthing.lane {
+                Lane::Edit => &mut waiting.backlog.edits,
+                Lane::Bulk => &mut waiting.backlog.bulk,
+            };
+            // One in doubt is looked for first: a list, and the page.
+            lane.alone += if birthing.birth.doubt.is_some() { 2 } else { 1 };
+            if let Life::Waiting(until) = birthing.life {
                 waiting.until = waiting.until.max(until);
             }
         }

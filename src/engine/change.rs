@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gates::ShutWhy;
 use crate::page::{Digest, DocPath, ListKind, Lists, Named, PageId, Patch, Side, Stamp, Status, Text, Wall};
+use crate::reconcile::birth::Birth;
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 
@@ -12,6 +13,8 @@ use crate::reconcile::page_record::PageRecord;
 pub struct Change {
     /// Pages whose record is new.
     pub pages: Vec<(PageId, PageChange)>,
+    /// Documents without a page of which something else is to be remembered; `None`: nothing any more.
+    pub births: Vec<(DocPath, Option<Birth>)>,
     /// Marks of the lists of pages.
     pub marks: Option<Marks>,
     /// The tables of names, read again.
@@ -165,11 +168,39 @@ pub enum LogEvent {
     },
     /// The page was archived.
     Archived,
+    /// The page was made for a document that had none.
+    Created {
+        /// Its version; `None` for a draft.
+        version: Option<u64>,
+    },
     /// The hub's text was written into the document, as a person decided.
     Written {
         /// The version that it is; `None` if never published.
         version: Option<u64>,
     },
+}
+
+/// A line of ours that goes into a file: `page_id`, before the line that closes the front matter. Only if the file is what
+/// it was; nothing else in it is touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdLine {
+    /// The file.
+    pub path: DocPath,
+    /// What its bytes were when this was decided.
+    pub source: Digest,
+    /// The page.
+    pub page: PageId,
+}
+
+/// What came of writing such a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is done, and on the disk.
+    Done,
+    /// The file says something else by now, or is not there.
+    Stale,
+    /// It can't be done: the words for a person.
+    Failed(String),
 }
 
 /// A document that a person wants to say what its page says. A command writes it; nothing is adopted before it is read again.

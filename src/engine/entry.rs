@@ -2,10 +2,10 @@
 //! its life. Only the engine's own files touch it.
 
 use crate::pace::quota::Lane;
-use crate::page::{DocPath, Mono, Page, Row, Stamp, Wall};
+use crate::page::{DocPath, DraftSeen, Mono, Now, Page, Print, Row, Stamp, Status, Wall};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::FRESH_MS;
-use crate::reconcile::page_record::{Intent, PageRecord};
+use crate::reconcile::page_record::{Intent, PageRecord, Seen};
 use crate::reconcile::step::{Remote, RemoteDraft};
 
 use super::settled::{Found, History};
@@ -18,6 +18,10 @@ pub(super) struct Entry {
     pub path: DocPath,
     /// What the folder says; `None` until it was read.
     pub found: Option<Found>,
+    /// When this process missed the file first, where it was there before.
+    pub gone_first: Option<Mono>,
+    /// When the file was looked for last, in vain.
+    pub gone_seen: Option<Now>,
     /// What is remembered.
     pub record: PageRecord,
     /// What is known of the hub beyond the record.
@@ -112,6 +116,8 @@ pub struct Planned {
 pub enum Action {
     /// It is published.
     Patch,
+    /// It is made.
+    Create,
     /// It is archived.
     Archive,
     /// Its text is written into its document.
@@ -171,6 +177,8 @@ impl Entry {
         Self {
             path,
             found: None,
+            gone_first: None,
+            gone_seen: None,
             record,
             sight: Sight::default(),
             page: None,
@@ -193,7 +201,7 @@ impl Entry {
 
     /// Whether it is a page of ours: it was asked for, or has a document.
     pub fn is_known(&self) -> bool {
-        self.was_asked_for() || matches!(self.found, Some(Found::Document(_)))
+        self.was_asked_for() || matches!(self.found, Some(Found::Document(_) | Found::Unnamed { .. }))
     }
 
     /// What is known of the hub, for `decide`. A row that tells of a change outweighs all but a newer GET, which drops it.
@@ -238,7 +246,7 @@ impl Entry {
     /// The document's title, else the one last seen.
     pub fn title(&self) -> Option<String> {
         let written = match &self.found {
-            Some(Found::Document(document)) => document.title.clone(),
+            Some(Found::Document(document) | Found::Unnamed { document, .. }) => document.title.clone(),
             _ => None,
         };
         written.or_else(|| self.record.seen.as_ref().map(|seen| seen.title.clone()))
@@ -289,5 +297,39 @@ impl Standing {
                 "the answer to a write is missing; the page is looked at before anything is sent again",
             )),
         )
+    }
+}
+
+/// What is known of a page after our write: its answer, and of texts what was sent.
+pub(super) fn after_write(entry: &Entry, patch: &crate::page::Patch, page: &Page) -> Seen {
+    let mut seen = Seen::of(page);
+    seen.racy = page.updated_at.is_whole_second();
+    let old_draft = || entry.record.seen.as_ref().and_then(|old| old.draft.clone());
+    seen.draft = match &patch.text {
+        None => old_draft(),
+        Some(text) if text.status == Status::Published => None,
+        Some(text) => {
+            let title = text.title.clone().unwrap_or_else(|| page.title.clone());
+            Some(Print { title, body: text.body })
+        }
+    };
+    if let DraftSeen::Some(text) = &page.draft {
+        seen.draft = Some(Print::of(&text.title, &text.body));
+    }
+    if seen.draft == seen.live {
+        seen.draft = None;
+    }
+    seen
+}
+
+pub(super) fn row_of(page: &Page) -> Row {
+    Row {
+        id: page.id.clone(),
+        status: page.status,
+        title: page.title.clone(),
+        version: page.version,
+        updated_at: page.updated_at,
+        folders: page.lists.folders.clone().unwrap_or_default(),
+        skills: page.lists.skills.clone().unwrap_or_default(),
     }
 }

@@ -25,7 +25,7 @@ impl Engine {
         let Some(history) = &entry.history else { return false };
         let managed = match &entry.found {
             Some(Found::Document(document)) => document.named.clone(),
-            Some(Found::Held(_) | Found::Gone { .. }) => Named::default(),
+            Some(Found::Held(_) | Found::Unnamed { .. } | Found::Gone { .. }) => Named::default(),
             None => return false,
         };
         let mut lists = Lists::default();

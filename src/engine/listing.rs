@@ -105,6 +105,11 @@ impl PageList {
         Self { after: marks.watermark, progress: Progress::new(), date: None }
     }
 
+    /// A list of all that was touched at this moment or later; `None`: of all pages.
+    pub fn since(after: Option<Stamp>) -> Self {
+        Self { after, progress: Progress::new(), date: None }
+    }
+
     /// What to send next.
     pub fn request(&self) -> Request {
         Request::List { updated_after: self.after, page: self.progress.next_page }

@@ -3,17 +3,22 @@
 //! Pure: it is stepped with inputs and answers effects; it never waits, reads a clock, opens a file, parses or sends. So the
 //! same engine runs in the daemon, in a one-shot `sync`, in `status` (which carries out nothing) and in tests. Whoever steps
 //! it calls [`Engine::handle`] for each thing that happened, then [`Engine::poll`] until it answers `None`, then waits for
-//! the next thing or for [`Engine::wakeup`]. Each effect but [`Effect::Return`] and [`Effect::Reread`] is answered once.
+//! the next thing or for [`Engine::wakeup`]. Each effect but [`Effect::Return`], [`Effect::Known`] and [`Effect::Reread`] is
+//! answered once.
 //!
 //! The one ordering rule: what is sent was stored before. A slot of the budget is taken first and is not bound to a page:
 //! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
 //!
-//! Reading order: `entry` (one page), `plan` (decide and what follows), `resolve` (what a person decides), `rewrites` (too
-//! many texts that nobody touched), `history` (runs without a state), `spend` (slots and requests), `answers` (what came
+//! Reading order: `entry` (one page), `plan` (decide and what follows), `births`, `post` and `born` (documents that get a
+//! page), `archives`, `resolve` (what a person decides), `rewrites` (too many texts that nobody touched), `history` (runs
+//! without a state), `spend` (slots and requests), `answers` (what came
 //! back), `listing` and `gates` (lists, and what keeps requests back), `backlog`, `summary`.
 
 mod answers;
+mod archives;
 mod backlog;
+mod births;
+mod born;
 pub mod change;
 mod entry;
 mod gates;
@@ -23,6 +28,7 @@ mod looks;
 mod orders;
 pub mod outcome;
 mod plan;
+mod post;
 mod publish_now;
 pub mod request;
 mod resolve;
@@ -38,14 +44,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::pace::quota::{Lane, NotUntil};
 use crate::page::{DocPath, ListKind, Mono, Now, PageId};
 use crate::policy::{ConflictCheck, Policy};
+use crate::reconcile::birth::Birth;
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::{PageRecord, Resolution};
 
 use crate::simulation::{Planted, planted};
-use change::{Change, FileChange, HubHealth, Marks, PersonPause};
+use births::{Birthing, MadeList};
+use born::Whose;
+use change::{Change, FileChange, HubHealth, IdLine, Marks, PersonPause, Written};
 use entry::{Entry, Life};
 use gates::Gates;
 use listing::{NamesRun, PageList};
+use post::HubClock;
 use request::{Answer, Request};
 use resolve::Writing;
 use rewrites::Rewrites;
@@ -54,6 +64,7 @@ use spend::{Job, Slot};
 use unsaved::Unsaved;
 
 pub use answers::MOSTLY_ABSENT;
+pub use archives::Archives;
 pub use backlog::Waiting;
 pub use entry::{Action, Planned, Standing};
 pub use gates::{ShutWhy, Waits, WaitsOn};
@@ -82,6 +93,8 @@ pub enum Input {
     NoLedger(Id, String),
     /// A request ended.
     Answered(Id, Answer),
+    /// A page's id was written into its document, or why not.
+    IdWritten(Id, Written),
     /// A change was stored, or why not.
     Stored(Id, Result<(), String>),
     /// The configuration was read again.
@@ -119,6 +132,11 @@ pub enum Effect {
     Send(Id, Request),
     /// Store this; answered by `Stored`. Changes are stored in the order in which they come.
     Store(Id, Box<Change>),
+    /// Write a page's id into its document; answered by `IdWritten`.
+    WriteId(Id, IdLine),
+    /// The page of this file is known from now on, although the file does not name it yet. Comes before anything that makes
+    /// the file be looked at.
+    Known(PageId, DocPath),
     /// Write the hub's text into a document; answered by `Wrote`.
     Write(Id, DocPath, Box<FileChange>),
     /// A file is not what was decided on: look at it again and send what it is now.
@@ -150,6 +168,8 @@ pub enum Writes {
 pub struct Memory {
     /// The pages.
     pub pages: Vec<(PageId, DocPath, PageRecord)>,
+    /// Documents without a page of which something is remembered.
+    pub births: Vec<(DocPath, Birth)>,
     /// How far lists were read.
     pub marks: Marks,
     /// The tables of names.
@@ -170,6 +190,8 @@ pub struct Setting {
     pub hold_ms: u64,
     /// From 0 to 1; keeps several daemons apart.
     pub jitter: f64,
+    /// Whether a person has confirmed how many pages are archived.
+    pub archives: Archives,
 }
 
 /// The whole machine.
@@ -178,6 +200,7 @@ pub struct Engine {
     policy: Policy,
     setting: Setting,
     entries: BTreeMap<PageId, Entry>,
+    births: BTreeMap<DocPath, Birthing>,
     loose: BTreeMap<DocPath, summary::Loose>,
     root: RootHealth,
     /// Whether the first round has been planned.
@@ -191,12 +214,16 @@ pub struct Engine {
     list_wanted: ListWanted,
     list_retry: Option<Mono>,
     list_failures: u32,
+    made: Option<MadeList>,
+    hub_clock: Option<HubClock>,
     gates: Gates,
     slot: Slot,
     jobs: BTreeMap<Id, Job>,
     stores: BTreeMap<Id, Unsaved>,
+    id_lines: BTreeMap<Id, (IdLine, Whose)>,
     writes: BTreeMap<Id, Writing>,
     due: VecDeque<PageId>,
+    births_due: VecDeque<DocPath>,
     outbox: VecDeque<Effect>,
     unsaved: Unsaved,
     stored_health: HubHealth,
@@ -251,6 +278,7 @@ impl Engine {
             policy,
             setting,
             entries,
+            births: memory.births.into_iter().map(|(path, birth)| (path, Birthing::new(birth))).collect(),
             loose: BTreeMap::new(),
             root: RootHealth::Ok,
             planned_once: false,
@@ -263,11 +291,15 @@ impl Engine {
             list_wanted: if opening { ListWanted::Opening } else { ListWanted::No },
             list_retry: None,
             list_failures: 0,
+            made: None,
+            hub_clock: None,
             slot: Slot::None,
             jobs: BTreeMap::new(),
             stores: BTreeMap::new(),
+            id_lines: BTreeMap::new(),
             writes: BTreeMap::new(),
             due: VecDeque::new(),
+            births_due: VecDeque::new(),
             outbox: VecDeque::new(),
             unsaved: Unsaved::default(),
             stored_health: memory.hub,
@@ -295,6 +327,7 @@ impl Engine {
             Input::Reserved(id, answer) => self.reserved(now, id, answer),
             Input::NoLedger(id, why) => self.no_ledger(now, id, &why),
             Input::Answered(id, answer) => self.answered(now, id, answer),
+            Input::IdWritten(id, written) => self.id_written(now, id, written),
             Input::Stored(id, result) => self.stored(now, id, result),
             Input::Policy(policy) => self.new_policy(policy),
             Input::KeyRenewed => self.key_renewed(now),
@@ -321,10 +354,11 @@ impl Engine {
 
     /// When to poll again although nothing happened; `None`: not before something does.
     pub fn wakeup(&self, now: Now) -> Option<Mono> {
-        if !self.due.is_empty() && self.may_plan() {
+        if (!self.due.is_empty() || !self.births_due.is_empty()) && self.may_plan() {
             return Some(now.mono);
         }
-        let waiting = self.entries.values().filter_map(|entry| match entry.life {
+        let lives = self.entries.values().map(|entry| entry.life);
+        let waiting = lives.chain(self.births.values().map(|birthing| birthing.life)).filter_map(|life| match life {
             Life::Waiting(until) => Some(until),
             _ => None,
         });

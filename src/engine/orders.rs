@@ -28,8 +28,8 @@ const DAY_MS: i64 = 86_400_000;
 impl Engine {
     /// Takes in a round: what the folder says by now.
     pub(super) fn settled(&mut self, now: Now, settled: Vec<Settled>) {
-        self.planned_once = true;
-        let mut changed = Vec::new();
+        let first = !std::mem::replace(&mut self.planned_once, true);
+        let (mut changed, mut newborns) = (Vec::new(), Vec::new());
         for one in settled {
             match one {
                 Settled::Page { id, path, found } => {
@@ -39,14 +39,26 @@ impl Engine {
                     self.make_due(&id);
                 }
                 Settled::Loose { path, title, reason } => {
+                    self.newborn_gone(&path);
                     self.note_loose(path, Loose { title, reason });
                 }
+                Settled::Newborn { path, unborn } => {
+                    if self.take_newborn(now, &path, unborn) {
+                        newborns.push(path);
+                    }
+                }
+                Settled::StillGone { id } => self.still_gone(now, &id),
                 Settled::LooseGone { path } => {
                     self.loose.remove(&path);
+                    self.newborn_gone(&path);
                 }
             }
         }
-        let lane = if changed.len() <= EDIT { Lane::Edit } else { Lane::Bulk };
+        if first && self.root == RootHealth::Ok {
+            self.forget_stillborn();
+        }
+        let lane = if changed.len() + newborns.len() <= EDIT { Lane::Edit } else { Lane::Bulk };
+        self.queue_newborns(now, &newborns, lane);
         for id in &changed {
             let Some(entry) = self.entries.get_mut(id) else { continue };
             // A first meeting is bulk, however few they are.
@@ -69,7 +81,7 @@ impl Engine {
     }
 
     /// Takes in what one page's file says. Answers whether its document differs from what was last published.
-    fn take_found(&mut self, now: Now, id: &PageId, path: DocPath, found: Found) -> bool {
+    pub(super) fn take_found(&mut self, now: Now, id: &PageId, path: DocPath, found: Found) -> bool {
         let ordered = self.is_ordered(&path);
         let entry = self.entries.entry(id.clone()).or_insert_with(|| Entry::new(path.clone(), PageRecord::default()));
         let known = entry.record != PageRecord::default();
@@ -90,12 +102,13 @@ impl Engine {
                 }
                 entry.record.base.as_ref().is_none_or(|base| guards::is_changed(document, base))
             }
-            Found::Held(_) | Found::Gone { .. } => false,
+            Found::Held(_) | Found::Unnamed { .. } | Found::Gone { .. } => false,
         };
         let missed = match &found {
             Found::Gone { since } => Some(*since),
-            Found::Document(_) | Found::Held(_) => None,
+            Found::Document(_) | Found::Unnamed { .. } | Found::Held(_) => None,
         };
+        note_gone(entry, missed, now);
         if entry.record.missed != missed && known {
             entry.record.missed = missed;
             self.unsaved.page(now.mono, id);
@@ -112,6 +125,7 @@ impl Engine {
             for id in ids {
                 self.make_due(&id);
             }
+            self.make_births_due();
         }
     }
 
@@ -174,6 +188,7 @@ impl Engine {
         for id in waiting {
             self.make_due(&id);
         }
+        self.wake_births(|_| true);
         if self.setting.mode == Mode::Daemon
             && self.looks()
             && self.list.is_none()
@@ -206,6 +221,7 @@ impl Engine {
         for id in awake {
             self.make_due(&id);
         }
+        self.wake_births(|until| until <= now.mono);
         if self.list_retry.is_some_and(|at| at <= now.mono) {
             self.list_retry = None;
         }
@@ -269,6 +285,7 @@ impl Engine {
         for id in ids {
             self.make_due(&id);
         }
+        self.make_births_due();
     }
 
     /// Puts a page into the queue of those to be decided, unless something is under way for it.
@@ -280,6 +297,17 @@ impl Engine {
             self.due.push_back(id.clone());
         }
     }
+}
+
+/// A file is missed, or there. What the state knows as missed was missed by an earlier process.
+fn note_gone(entry: &mut Entry, missed: Option<Wall>, now: Now) {
+    if missed.is_none() {
+        (entry.gone_first, entry.gone_seen) = (None, None);
+        return;
+    }
+    let just_now = entry.found.is_some() || entry.record.missed.is_none();
+    entry.gone_first = entry.gone_first.or(just_now.then_some(now.mono));
+    entry.gone_seen = Some(now);
 }
 
 /// A page that was published n times within the hour waits for n more times `debounce` of quiet, at most `max_delay` from

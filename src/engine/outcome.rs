@@ -70,6 +70,11 @@ pub enum Outcome {
     },
     /// The file is no longer what was decided on: nothing was sent, plan again.
     Stale,
+    /// The id of a new page could not be written into its file: nothing was sent.
+    Unwritable {
+        /// Cause and cure.
+        message: String,
+    },
 }
 
 /// What `answer` means for `request`.
@@ -77,6 +82,7 @@ pub fn outcome(request: &Request, answer: &Answer) -> Outcome {
     match &answer.body {
         // What is archived can be read but not be brought back by us: it is as good as gone (decide.md).
         AnswerBody::Page(page) if is_for(request, &answer.body) => match page.status {
+            PageStatus::Archived if makes_a_page(request) => garbled(request, "a new page is archived"),
             PageStatus::Archived => Outcome::Absent,
             PageStatus::Draft | PageStatus::Published => Outcome::Done,
         },
@@ -96,6 +102,8 @@ pub fn outcome(request: &Request, answer: &Answer) -> Outcome {
         | AnswerBody::Skills(_)
         | AnswerBody::Sources(_) => garbled(request, "it answers another question than the one that was asked"),
         AnswerBody::NotFound if is_about_one_page(request) => Outcome::Absent,
+        // It knows the endpoint: its list is read there. Something that the page names is not there.
+        AnswerBody::NotFound if makes_a_page(request) => rejected(request, 404, None, "not found"),
         AnswerBody::NotFound => {
             Outcome::NotTheHub { message: "the hub does not know its own list (404): check hub.url".to_owned() }
         }
@@ -123,6 +131,7 @@ pub fn outcome(request: &Request, answer: &Answer) -> Outcome {
             format!("the connection to the hub ended without an answer: {why}; it is tried again by itself"),
         ),
         AnswerBody::Stale => Outcome::Stale,
+        AnswerBody::Unwritable { why } => Outcome::Unwritable { message: why.clone() },
     }
 }
 
@@ -131,7 +140,8 @@ fn is_for(request: &Request, body: &AnswerBody) -> bool {
     match (request, body) {
         (Request::Get(id), AnswerBody::Page(page)) => page.id == *id,
         (Request::Patch(patch), AnswerBody::Page(page)) => page.id == patch.page,
-        (Request::Archive(_), AnswerBody::Archived)
+        (Request::Create(_), AnswerBody::Page(_))
+        | (Request::Archive(_), AnswerBody::Archived)
         | (Request::List { .. }, AnswerBody::Rows(_))
         | (Request::Names(ListKind::Folders, _), AnswerBody::Folders(_))
         | (Request::Names(ListKind::Skills, _), AnswerBody::Skills(_))
@@ -143,14 +153,20 @@ fn is_for(request: &Request, body: &AnswerBody) -> bool {
 fn is_about_one_page(request: &Request) -> bool {
     match request {
         Request::Get(_) | Request::Patch(_) | Request::Archive(_) => true,
-        Request::List { .. } | Request::Names(..) => false,
+        Request::List { .. } | Request::Names(..) | Request::Create(_) => false,
     }
+}
+
+fn makes_a_page(request: &Request) -> bool {
+    matches!(request, Request::Create(_))
 }
 
 /// A fault after which nobody knows: a read is asked again, a write is in doubt.
 fn failed(request: &Request, code: Code, message: String) -> Outcome {
     match request {
-        Request::Patch(_) | Request::Archive(_) => Outcome::InDoubt { code: Code::InDoubt, message },
+        Request::Patch(_) | Request::Create(_) | Request::Archive(_) => {
+            Outcome::InDoubt { code: Code::InDoubt, message }
+        }
         Request::Get(_) | Request::List { .. } | Request::Names(..) => Outcome::Retry { code, message },
     }
 }
@@ -164,7 +180,7 @@ fn garbled(request: &Request, what: &str) -> Outcome {
 /// A page that is refused is that page's trouble. A list that is refused is no document's fault: it is asked again.
 fn rejected(request: &Request, status: u16, code: Option<&str>, message: &str) -> Outcome {
     let message = format!("the hub refuses it ({status}): {message}");
-    if is_about_one_page(request) {
+    if is_about_one_page(request) || makes_a_page(request) {
         Outcome::Rejected { code: code.map(str::to_owned), message, status }
     } else {
         Outcome::Retry { code: Code::ServerError, message }

@@ -17,7 +17,7 @@ use super::{Engine, ListWanted, Mode, Writes};
 const AT_ONCE: usize = 500;
 
 /// A page that is decided more often than this without coming to rest shows a fault of ours; it waits.
-const ROUNDS: usize = 12;
+pub(super) const ROUNDS: usize = 12;
 
 /// Names that a document lacks are read again at most this often, in milliseconds (contract.md, Front matter).
 const NAMES_MS: u64 = 300_000;
@@ -34,8 +34,12 @@ impl Engine {
             return;
         }
         for _ in 0..AT_ONCE {
-            let Some(id) = self.due.pop_front() else { return };
+            let Some(id) = self.due.pop_front() else { break };
             self.plan(now, &id);
+        }
+        for _ in 0..AT_ONCE {
+            let Some(path) = self.births_due.pop_front() else { return };
+            self.plan_birth(now, &path);
         }
     }
 
@@ -77,6 +81,7 @@ impl Engine {
         Some(match entry.found.as_ref()? {
             Found::Gone { since } => decide(Local::Gone { since: *since }),
             Found::Held(reason) => decide(Local::Held(reason)),
+            Found::Unnamed { reason, .. } => decide(Local::Unnamed(reason)),
             Found::Document(document) => match self.desired(document) {
                 Ok(desired) => decide(Local::Document(&desired)),
                 Err(problem) => {
@@ -102,7 +107,7 @@ impl Engine {
     }
 
     /// Whether all tables that a document uses were read lately: in this run, or for the daemon in the last five minutes.
-    fn names_read(&self, document: &Authored, now: Mono) -> NamesRead {
+    pub(super) fn names_read(&self, document: &Authored, now: Mono) -> NamesRead {
         let lately = names::kinds(&document.named).into_iter().all(|kind| {
             self.names_read.get(&kind).is_some_and(|at| self.setting.mode != Mode::Daemon || now.since(*at) <= NAMES_MS)
         });
@@ -142,9 +147,11 @@ impl Engine {
                 entry.standing = Standing::in_doubt(rule);
                 Progress::AtRest
             }
+            Step::Look(_) | Step::Archive if self.holds_archive(now, id, rule) => Progress::AtRest,
             Step::Look(look) => self.wants_look(now, id, rule, look),
             Step::Patch(write) => self.wants_write(now, id, rule, Action::Patch, write.patch.api_fields()),
             Step::Hold(hold) => self.hold(now, id, rule, hold),
+            Step::WriteId => self.wants_id(id, rule),
             Step::Archive => self.wants_write(now, id, rule, Action::Archive, Vec::new()),
             Step::WriteText(keep) => self.wants_text(now, id, rule, keep),
         }
@@ -276,7 +283,7 @@ impl Engine {
         Progress::AtRest
     }
 
-    fn wants_write(
+    pub(super) fn wants_write(
         &mut self,
         now: Now,
         id: &PageId,

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 
 use crate::pace::quota::Lane;
 use crate::page::{DocPath, Now, PageId};
-use crate::policy::{OnDifference, Policy};
+use crate::policy::{Create, OnDifference, Policy};
 
+use super::archives::Archives;
 use super::entry::{Entry, Life};
 use super::orders::EDIT;
 use super::settled::RootHealth;
@@ -23,6 +24,10 @@ pub struct OrderId(pub u64);
 pub struct PublishNow {
     /// Only these documents and what lies below these folders; empty: all.
     pub scope: Vec<DocPath>,
+    /// `--create`: documents without a page get one, for these documents and as long as the order goes on.
+    pub create: Option<Create>,
+    /// `--confirm-archive`, likewise.
+    pub archives: Archives,
     /// `--first-meeting`, for these documents and as long as the order goes on.
     pub on_first_meeting: Option<OnDifference>,
 }
@@ -44,6 +49,13 @@ impl Engine {
                 self.make_due(id);
             }
         }
+        let births: Vec<DocPath> = self.births.keys().filter(|path| path.is_within(&order.scope)).cloned().collect();
+        for path in &births {
+            if let Some(birthing) = self.births.get_mut(path).filter(|_| births.len() <= EDIT) {
+                birthing.lane = Lane::Edit;
+            }
+            self.make_birth_due(path);
+        }
         if self.looks() && self.list.is_none() {
             (self.list_wanted, self.list_retry) = (ListWanted::Ordered, None);
         }
@@ -57,7 +69,7 @@ impl Engine {
         if self.orders.is_empty() && self.list_wanted == ListWanted::Ordered {
             self.list_wanted = ListWanted::Drift;
         }
-        if order.on_first_meeting.is_some() {
+        if order.on_first_meeting.is_some() || order.create.is_some() || order.archives == Archives::Confirmed {
             self.make_all_due();
         }
     }
@@ -70,13 +82,13 @@ impl Engine {
     /// The policy, as an order may have it for this document.
     pub(super) fn policy_for(&self, path: &DocPath) -> Cow<'_, Policy> {
         // The newest order wins.
-        let ordered = self.orders.values().rev().filter(|order| path.is_within(&order.scope));
-        match ordered.filter_map(|order| order.on_first_meeting).next() {
-            Some(side) if side != self.policy.on_first_meeting => {
-                Cow::Owned(Policy { on_first_meeting: side, ..self.policy.clone() })
-            }
-            _ => Cow::Borrowed(&self.policy),
+        let ordered = || self.orders.values().rev().filter(|order| path.is_within(&order.scope));
+        let side = ordered().find_map(|order| order.on_first_meeting).unwrap_or(self.policy.on_first_meeting);
+        let create = ordered().find_map(|order| order.create).unwrap_or(self.policy.create);
+        if (side, create) == (self.policy.on_first_meeting, self.policy.create) {
+            return Cow::Borrowed(&self.policy);
         }
+        Cow::Owned(Policy { on_first_meeting: side, create, ..self.policy.clone() })
     }
 
     /// Whether an order has anything left to do, its look included.
@@ -84,23 +96,29 @@ impl Engine {
         let Some(order) = self.orders.get(&id).filter(|_| self.root == RootHealth::Ok) else { return Rest::Done };
         let ours = || self.entries.values().filter(|entry| entry.path.is_within(&order.scope));
         let looking = self.list.is_some() || self.list_wanted == ListWanted::Ordered;
-        let waiting: Vec<&Entry> = ours().filter(|entry| still_waits(entry)).collect();
-        if waiting.iter().any(|entry| matches!(entry.life, Life::Due | Life::InFlight)) || !self.is_planned() {
+        let pages = ours().filter(|entry| still_waits(entry)).map(|entry| (entry.life, entry.lane));
+        let births =
+            self.births.iter().filter(|(path, birthing)| path.is_within(&order.scope) && birthing.still_waits());
+        let waiting: Vec<(Life, Lane)> = pages.chain(births.map(|(_, b)| (b.life, b.lane))).collect();
+        if waiting.iter().any(|(life, _)| matches!(life, Life::Due | Life::InFlight)) || !self.is_planned() {
             return Rest::Busy;
         }
         if waiting.is_empty() && !looking {
-            let unsaved = |unsaved: &Unsaved| unsaved.pages.iter().any(|id| self.is_within(id, &order.scope));
+            let unsaved = |unsaved: &Unsaved| {
+                unsaved.pages.iter().any(|id| self.is_within(id, &order.scope))
+                    || unsaved.births.iter().any(|path| path.is_within(&order.scope))
+            };
             let stored = !self.stores.values().any(unsaved) && !unsaved(&self.unsaved);
             return if stored || self.unsaved.is_stuck() { Rest::Done } else { Rest::Busy };
         }
-        let edit = looking || waiting.iter().any(|entry| entry.lane == Lane::Edit);
-        let until = waiting.iter().filter_map(|entry| match entry.life {
-            Life::Waiting(until) => Some(until),
+        let edit = looking || waiting.iter().any(|(_, lane)| *lane == Lane::Edit);
+        let until = waiting.iter().filter_map(|(life, _)| match life {
+            Life::Waiting(until) => Some(*until),
             _ => None,
         });
         match self.gates.waits(now.mono, if edit { Lane::Edit } else { Lane::Bulk }) {
             Some(waits) => Rest::Waiting { until: waits.until, on: Some(waits.on) },
-            None if waiting.iter().any(|entry| matches!(entry.life, Life::Wants(_))) => Rest::Busy,
+            None if waiting.iter().any(|(life, _)| matches!(life, Life::Wants(_))) => Rest::Busy,
             None if looking && self.list_retry.is_none() => Rest::Busy,
             None => {
                 let on = self.gates.unlisted_since().filter(|_| looking).map(super::WaitsOn::Unreachable);

@@ -1,6 +1,7 @@
 //! What the engine asks of the hub and what comes back, without HTTP: `hub/` translates both ways.
 
 use crate::page::{Digest, DocPath, ListKind, Now, Page, PageId, Patch, Row, Stamp, Wall};
+use crate::reconcile::birth::Post;
 use crate::reconcile::names::{Folder, Skill, Source};
 
 /// One request; each is one of the budget.
@@ -19,6 +20,8 @@ pub enum Request {
     Names(ListKind, u32),
     /// A write.
     Patch(Box<PatchRequest>),
+    /// A new page.
+    Create(Box<CreateRequest>),
     /// Archives a page.
     Archive(PageId),
 }
@@ -26,8 +29,17 @@ pub enum Request {
 impl Request {
     /// Whether it may change something: without its answer nobody knows.
     pub fn is_write(&self) -> bool {
-        matches!(self, Self::Patch(_) | Self::Archive(_))
+        matches!(self, Self::Patch(_) | Self::Create(_) | Self::Archive(_))
     }
+}
+
+/// A POST. The body is read from the file right before it is sent, as for a PATCH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateRequest {
+    /// Which file holds the text.
+    pub path: DocPath,
+    /// What is sent.
+    pub post: Post,
 }
 
 /// A PATCH. The body is read from the file right before it is sent; another digest than `source` answers `Stale`.
@@ -121,6 +133,11 @@ pub enum AnswerBody {
     },
     /// The file is not what was decided on; nothing was sent.
     Stale,
+    /// A new page's id could not be written into its file; nothing was sent.
+    Unwritable {
+        /// Cause and cure.
+        why: String,
+    },
 }
 
 /// One page of a paginated list.

@@ -1,5 +1,6 @@
 //! What the folder says, once it has come to rest: made by `local/`, taken in by the engine.
 
+use crate::document::Visibility;
 use crate::page::{Authored, DocPath, PageId, Wall};
 use crate::reason::{Code, Reason};
 
@@ -24,11 +25,34 @@ pub enum Settled {
         /// Why it is left alone.
         reason: Reason,
     },
-    /// A file that was reported as loose is no more, or has found its page.
+    /// A document without `page_id`, at a path that is no page's.
+    Newborn {
+        /// The file.
+        path: DocPath,
+        /// What it says.
+        unborn: Unborn,
+    },
+    /// The file of a page that was told as gone was looked for, and is still not there.
+    StillGone {
+        /// The page.
+        id: PageId,
+    },
+    /// A file that was reported as loose, or as a document without a page, is so no more.
     LooseGone {
         /// The file.
         path: DocPath,
     },
+}
+
+/// What a page would be made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unborn {
+    /// What the page should be.
+    pub document: Authored,
+    /// Who can see it.
+    pub visibility: Visibility,
+    /// The title of a document that has none: the file's name.
+    pub name: String,
 }
 
 /// How the file of a page stands.
@@ -36,6 +60,13 @@ pub enum Settled {
 pub enum Found {
     /// It is a document.
     Document(Authored),
+    /// It is a document, but does not name its page (any more).
+    Unnamed {
+        /// What it says.
+        document: Authored,
+        /// How it is reported where the id is not written into it.
+        reason: Reason,
+    },
     /// It is there, but held: bad, duplicate, empty, unreadable, ignored…
     Held(Reason),
     /// The folder was read without error and the file is not there, nor any other document with its page.

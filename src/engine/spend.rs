@@ -3,20 +3,19 @@
 
 use crate::pace::breaker::{Event, ProbeEnd};
 use crate::pace::quota::{Lane, NotUntil};
-use crate::page::{DraftSeen, Mono, Now, Page, PageId, Print, Side};
+use crate::page::{DocPath, DraftSeen, Mono, Now, Page, PageId, Print, Side};
 use crate::reconcile::acknowledged;
-use crate::reconcile::page_record::{Doubt, Intent, IntentKind};
+use crate::reconcile::page_record::{Intent, IntentKind, Trouble};
 use crate::reconcile::step::{Decision, Look, Step, Write};
 
 use crate::simulation::{Planted, planted};
 
-use super::change::{Backup, Change, PageChange};
-use super::entry::{Entry, Life, Want};
+use super::change::Backup;
+use super::entry::{Life, Want};
 use super::gates::{Gate, ShutWhy};
 use super::listing::{NamesRun, PageList};
 use super::request::{PatchRequest, Request};
 use super::settled::{Found, RootHealth};
-use super::unsaved::{Freshness, Unsaved};
 use super::{Effect, Engine, Id, ListWanted, Mode};
 
 /// How long to leave a state alone that could not be written, in milliseconds.
@@ -53,17 +52,25 @@ pub(super) struct Job {
 pub(super) enum What {
     Get(PageId),
     Write(PageId),
+    Create(DocPath),
+    /// A look at a page that may be the one that was made for a document.
+    Candidate(DocPath, PageId),
+    /// The list of what was made.
+    Made,
     List,
     Names,
 }
 
 /// What the next slot would be spent on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Names,
     List,
     Get(PageId),
     Write(PageId),
+    /// The POST of a document without a page, or a look at what may be its page.
+    Birth(DocPath),
+    Made,
 }
 
 impl Engine {
@@ -103,7 +110,9 @@ impl Engine {
             return None;
         }
         if !naming && self.list_retry.is_none() && (self.names_run.is_some() || !self.names_wanted.is_empty()) {
-            let edit = self.entries.values().any(|e| e.life == Life::Wants(Want::Names) && e.lane == Lane::Edit);
+            let pages = self.entries.values().map(|entry| (entry.life, entry.lane));
+            let mut all = pages.chain(self.births.values().map(|birthing| (birthing.life, birthing.lane)));
+            let edit = all.any(|wants| wants == (Life::Wants(Want::Names), Lane::Edit));
             return Some((if edit { Lane::Edit } else { Lane::Bulk }, Next::Names));
         }
         let fresh = self.entries.values().filter(|entry| entry.life == Life::Wants(Want::Fresh)).count();
@@ -111,9 +120,18 @@ impl Engine {
         let wanting = self.entries.iter().filter_map(|(id, entry)| match entry.life {
             Life::Wants(Want::Names) | Life::Idle | Life::Due | Life::InFlight | Life::Waiting(_) => None,
             Life::Wants(Want::Fresh) if list_helps && (listing || self.list_retry.is_some()) => None,
-            Life::Wants(want) => Some(((entry.lane, failures(errand, entry), entry.order, id), want)),
+            Life::Wants(want) => {
+                let failed = failures(errand, entry.record.trouble.as_ref());
+                Some(((entry.lane, failed, entry.order, id), want))
+            }
         });
         let first = wanting.min_by(|a, b| a.0.cmp(&b.0));
+        let birth = self.next_birth(errand, running(&What::Made));
+        if let Some(((lane, failed, order), birth)) = birth
+            && first.as_ref().is_none_or(|((l, f, o, _), _)| (lane, failed, order) < (*l, *f, *o))
+        {
+            return Some((lane, birth));
+        }
         let drift = !listing && self.list_retry.is_none() && self.list_wanted == ListWanted::Drift;
         match first {
             Some(((lane, ..), Want::Fresh)) if list_helps => Some((lane, Next::List)),
@@ -153,7 +171,7 @@ impl Engine {
 
     /// Whether nothing may leave by now, although a slot was granted or an intent stored: meanwhile the hub has told us to
     /// stop, or the root is in question.
-    fn is_stopped(&self, now: Now) -> bool {
+    pub(super) fn is_stopped(&self, now: Now) -> bool {
         self.gates.is_shut(now.mono) || self.root != RootHealth::Ok
     }
 
@@ -189,6 +207,8 @@ impl Engine {
                 Next::Names => self.spend_on_names(now, slot, errand),
                 Next::Get(id) => self.spend_on_get(now, slot, errand, &id),
                 Next::Write(id) => self.spend_on_write(now, slot, errand, &id),
+                Next::Birth(path) => self.spend_on_birth(now, slot, errand, &path),
+                Next::Made => self.spend_on_made(now, slot, errand),
             };
             if sent {
                 return;
@@ -199,7 +219,7 @@ impl Engine {
         self.outbox.push_back(Effect::Return(slot));
     }
 
-    fn send(&mut self, now: Now, slot: Id, what: What, errand: Errand, request: Request) {
+    pub(super) fn send(&mut self, now: Now, slot: Id, what: What, errand: Errand, request: Request) {
         self.outbox.push_back(Effect::Send(slot, request.clone()));
         self.jobs.insert(slot, Job { what, errand, request, store: None, begun: now.mono });
     }
@@ -237,7 +257,9 @@ impl Engine {
         }
         match self.decide_page(now, id) {
             Some(Decision { step: Step::Patch(write), .. }) => self.send_patch(now, (slot, errand), id, &write),
-            Some(Decision { step: Step::Archive, .. }) => self.send_archive(now, (slot, errand), id),
+            Some(Decision { rule, step: Step::Archive }) if self.may_archive(now, id, rule) => {
+                self.send_archive(now, (slot, errand), id)
+            }
             Some(Decision { step: Step::Look(Look::Fresh), .. }) => {
                 // The look that they all rested on has grown old: one list serves them all.
                 self.plan(now, id);
@@ -286,7 +308,6 @@ impl Engine {
         (intent, request): (Intent, Request),
         replaced: &[Side],
     ) -> bool {
-        let store = self.fresh_id();
         let Some(entry) = self.entries.get_mut(id) else { return false };
         let Some(backups) = backups(now, id, entry.page.as_deref(), replaced) else {
             // The page was looked at, but its text is not at hand any more.
@@ -297,16 +318,23 @@ impl Engine {
         entry.intent = Some(intent);
         entry.life = Life::InFlight;
         self.unsaved.page(now.mono, id);
-        let (mut change, unsaved) = self.take_change();
-        change.backups = if planted(Planted::NoBackup) { Vec::new() } else { backups };
-        self.stores.insert(store, unsaved);
         if planted(Planted::IntentAfterSending) {
             self.outbox.push_back(Effect::Send(slot, request.clone()));
         }
         let what = What::Write(id.clone());
-        self.jobs.insert(slot, Job { what, errand, request, store: Some(store), begun: now.mono });
-        self.outbox.push_back(Effect::Store(store, Box::new(change)));
+        let backups = if planted(Planted::NoBackup) { Vec::new() } else { backups };
+        self.store_before(slot, Job { what, errand, request, store: None, begun: now.mono }, backups);
         true
+    }
+
+    /// Stores all that waits, an intent among it; the job's request is sent when that is done.
+    pub(super) fn store_before(&mut self, slot: Id, job: Job, backups: Vec<Backup>) {
+        let store = self.fresh_id();
+        let (mut change, unsaved) = self.take_change();
+        change.backups = backups;
+        self.stores.insert(store, unsaved);
+        self.jobs.insert(slot, Job { store: Some(store), ..job });
+        self.outbox.push_back(Effect::Store(store, Box::new(change)));
     }
 
     /// A change was stored, or why not.
@@ -320,6 +348,7 @@ impl Engine {
                 if let Some(slot) = slot {
                     self.send_stored(now, slot);
                 }
+                self.write_stored(unsaved.pages.into_iter());
             }
             Err(why) => {
                 self.unsaved.restore(now.mono, unsaved, now.mono.plus(STATE_BROKEN_MS));
@@ -334,12 +363,18 @@ impl Engine {
 
     /// The intent is stored: decided once more, then sent.
     fn send_stored(&mut self, now: Now, slot: Id) {
-        let Some(Job { what: What::Write(id), request, .. }) = self.jobs.get(&slot).cloned() else { return };
-        let still = match (self.decide_page(now, &id).map(|decision| decision.step), &request) {
+        let Some(job) = self.jobs.get(&slot).cloned() else { return };
+        if let (What::Create(path), Request::Create(request)) = (&job.what, &job.request) {
+            return self.send_post(now, slot, path, request);
+        }
+        let Job { what: What::Write(id), request, .. } = job else { return };
+        let decision = self.decide_page(now, &id);
+        let rule = decision.as_ref().map_or("", |decision| decision.rule);
+        let still = match (decision.map(|decision| decision.step), &request) {
             (Some(Step::Patch(write)), Request::Patch(request)) => {
                 write.patch == request.patch && self.unchanged(&id, request)
             }
-            (Some(Step::Archive), Request::Archive(_)) => true,
+            (Some(Step::Archive), Request::Archive(_)) => self.may_archive(now, &id, rule),
             _ => false,
         };
         if !still || self.is_stopped(now) {
@@ -381,8 +416,10 @@ impl Engine {
         let Some(job) = self.jobs.remove(&slot) else { return };
         self.probe_unused(now, job.errand);
         self.outbox.push_back(Effect::Return(slot));
-        if let What::Write(id) = job.what {
-            self.drop_intent(now, &id);
+        match job.what {
+            What::Write(id) => self.drop_intent(now, &id),
+            What::Create(path) => self.drop_post(now, &path),
+            _ => {}
         }
     }
 
@@ -395,72 +432,15 @@ impl Engine {
         }
         self.make_due(id);
     }
-
-    /// Stores what has waited long enough.
-    pub(super) fn save_due(&mut self, now: Now) {
-        if self.setting.mode == Mode::Offline {
-            self.unsaved = Unsaved::default();
-            return;
-        }
-        let idle = self.jobs.is_empty() && self.due.is_empty();
-        let due = self.unsaved.due().is_some_and(|due| due <= now.mono) || (idle && self.unsaved.may_hurry(now.mono));
-        if due && self.stores.is_empty() {
-            let store = self.fresh_id();
-            let (change, unsaved) = self.take_change();
-            self.stores.insert(store, unsaved);
-            self.outbox.push_back(Effect::Store(store, Box::new(change)));
-        }
-    }
-
-    /// All that waits to be stored, as one change.
-    fn take_change(&mut self) -> (Change, Unsaved) {
-        let unsaved = self.unsaved.take();
-        let put = |id: &PageId| self.entries.get(id).map(|entry| (id.clone(), put(entry)));
-        let forget = |id: &PageId| (id.clone(), PageChange::Forget);
-        let pages = unsaved.pages.iter().filter_map(put).chain(unsaved.forgotten.iter().map(forget)).collect();
-        let new = |freshness| freshness == Freshness::New;
-        let change = Change {
-            pages,
-            marks: new(unsaved.marks).then_some(self.marks),
-            names: new(unsaved.names).then(|| self.names.clone()),
-            hub: new(unsaved.hub).then(|| self.stored_health.clone()),
-            backups: Vec::new(),
-            log: unsaved.log.clone(),
-        };
-        (change, unsaved)
-    }
-
-    /// Keeps the hub's health where it is news.
-    pub(super) fn note_health(&mut self, now: Now) {
-        let health = self.gates.health_of_hub(now);
-        let near = match (health.until, self.stored_health.until) {
-            (Some(a), Some(b)) => (a.0 - b.0).abs() < 2_000,
-            (a, b) => a == b,
-        };
-        if (health.state, &health.reason) != (self.stored_health.state, &self.stored_health.reason) || !near {
-            self.stored_health = health;
-            self.unsaved.hub = Freshness::New;
-            self.unsaved.touch(now.mono);
-        }
-    }
 }
 
 /// A probe is spent on a page that failed least: it asks whether the hub is well, and a few pages that always fail must not
 /// answer for all others. Else the oldest is first.
-fn failures(errand: Errand, entry: &Entry) -> u32 {
+pub(super) fn failures(errand: Errand, trouble: Option<&Trouble>) -> u32 {
     match errand {
-        Errand::Probe => entry.record.trouble.as_ref().map_or(0, |trouble| trouble.attempts),
+        Errand::Probe => trouble.map_or(0, |trouble| trouble.attempts),
         Errand::Ordinary => 0,
     }
-}
-
-/// What is stored of a page: with the write that is under way, which is in doubt should we end here.
-fn put(entry: &Entry) -> PageChange {
-    let mut record = entry.record.clone();
-    if let Some(intent) = &entry.intent {
-        record.doubt = Some(Doubt { intent: intent.clone(), dead: crate::page::Mono::default() });
-    }
-    PageChange::Put { path: entry.path.clone(), record: Box::new(record) }
 }
 
 /// The texts that are to be kept; `None` where one of them is not at hand.

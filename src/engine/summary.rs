@@ -8,6 +8,7 @@ use crate::reason::{Code, Reason, State};
 use crate::reconcile::step::RemoteDraft;
 
 use super::backlog::Waiting;
+use super::births::Birthing;
 use super::change::HubHealth;
 use super::entry::{Entry, Life, Planned, Standing};
 use super::gates::{ShutWhy, Waits, WaitsOn};
@@ -115,7 +116,8 @@ pub enum Rest {
 impl Engine {
     /// Whether there is anything left to do. For a one-shot run, a page that has failed too often is left.
     pub fn rest(&self, now: Now) -> Rest {
-        let under_way = !self.jobs.is_empty() || !self.stores.is_empty() || !self.writes.is_empty();
+        let writing = !self.writes.is_empty() || !self.id_lines.is_empty();
+        let under_way = !self.jobs.is_empty() || !self.stores.is_empty() || writing;
         let busy = under_way || !self.outbox.is_empty();
         if busy || self.slot != Slot::None || self.unsaved.may_hurry(now.mono) {
             return Rest::Busy;
@@ -127,11 +129,12 @@ impl Engine {
             return Rest::Done;
         }
         let opening = self.list_wanted == ListWanted::Opening || self.list.is_some();
-        if !opening && !self.due.is_empty() {
+        let planned = self.due.is_empty() && self.births_due.is_empty();
+        if !opening && !planned {
             return Rest::Busy;
         }
         let waiting: Vec<&Entry> = self.entries.values().filter(|entry| still_waits(entry)).collect();
-        if waiting.is_empty() && !opening {
+        if waiting.is_empty() && !opening && !self.births.values().any(Birthing::still_waits) {
             return Rest::Done;
         }
         let held = (now.mono.0 < self.setting.hold_ms).then_some(Mono(self.setting.hold_ms));
@@ -150,7 +153,8 @@ impl Engine {
     pub fn take_news(&mut self, now: Now) -> Vec<PageReport> {
         let (news, loose) = (std::mem::take(&mut self.news), std::mem::take(&mut self.loose_news));
         let entry = |id: &PageId| self.entries.get(id).map(|entry| self.report(now, id, entry));
-        let file = |path: &DocPath| self.loose.get(path).map(|loose| loose_report(path, loose));
+        let birth = |path: &DocPath| self.births.get(path).map(|birthing| birth_report(path, birthing));
+        let file = |path: &DocPath| self.loose.get(path).map(|loose| loose_report(path, loose)).or_else(|| birth(path));
         news.iter().filter_map(entry).chain(loose.iter().filter_map(file)).collect()
     }
 
@@ -171,13 +175,13 @@ impl Engine {
 
     /// Whether the first round has been planned.
     pub fn is_planned(&self) -> bool {
-        self.planned_once && self.due.is_empty()
+        self.planned_once && self.due.is_empty() && self.births_due.is_empty()
     }
 
     /// Nothing more is sent: what was kept back for a look that did not come is decided on what is known.
     pub fn conclude(&mut self, now: Now) {
         self.list_wanted = ListWanted::No;
-        while self.may_plan() && !self.due.is_empty() {
+        while self.may_plan() && !(self.due.is_empty() && self.births_due.is_empty()) {
             self.plan_due(now);
         }
     }
@@ -193,6 +197,8 @@ impl Engine {
         let reported = self.entries.iter().filter(|(_, entry)| !entry.is_archived_for_good());
         let mut pages: Vec<PageReport> = reported.map(|(id, e)| self.report(now, id, e)).collect();
         pages.extend(self.loose.iter().map(|(path, loose)| loose_report(path, loose)));
+        let births = self.births.iter().filter(|(_, birthing)| birthing.is_shown());
+        pages.extend(births.map(|(path, birthing)| self.report_birth(now, path, birthing)));
         pages.retain(|page| self.in_scope(&page.path));
         pages.sort_by(|a, b| a.path.cmp(&b.path));
         let mut counts = Counts::default();
@@ -247,25 +253,48 @@ impl Engine {
         }
     }
 
+    /// How a document without a page is reported, with what keeps it waiting.
+    fn report_birth(&self, now: Now, path: &DocPath, birthing: &Birthing) -> PageReport {
+        let mut report = birth_report(path, birthing);
+        let waits = matches!(report.state, State::Pending | State::Failed);
+        if waits && self.root != RootHealth::Ok {
+            report.reason = self.root_reason();
+        } else if waits {
+            let gate = self.gates.waits(now.mono, birthing.lane);
+            let person = gate.as_ref().is_some_and(|waits| waits.on == WaitsOn::Shut(ShutWhy::Person));
+            if report.reason.is_none() || person {
+                report.reason = gate.map(|waits| waits.reason).or(report.reason);
+            }
+        }
+        report
+    }
+
     /// How a page is reported whose file was not read, or whose root is in question.
     fn unread(&self, entry: &Entry) -> Standing {
-        let reason = match &self.root {
-            RootHealth::Missing(why) => Some(Reason::new(Code::RootMissing, why.clone())),
-            RootHealth::Changed { known, found } => Some(Reason::new(
-                Code::AnotherRoot,
-                format!(
-                    "only {found} of {known} known documents are in this folder; if that is right: hubsync sync --confirm-root"
-                ),
-            )),
-            RootHealth::Held(checkout) => {
-                let reason = checkout.reason();
-                return Standing { state: reason.code.held_state(), ..Standing::pending("", Some(reason)) };
-            }
-            RootHealth::Ok => None,
-        };
+        let reason = self.root_reason();
+        if let (RootHealth::Held(_), Some(reason)) = (&self.root, &reason) {
+            return Standing { state: reason.code.held_state(), ..Standing::pending("", Some(reason.clone())) };
+        }
         match (&entry.record.base, &reason) {
             (_, Some(_)) | (None, _) => Standing::pending("", reason),
             (Some(base), None) => Standing::in_step("", RemoteDraft::None, base.version),
+        }
+    }
+}
+
+impl Engine {
+    /// Why everything is held for the root's sake.
+    fn root_reason(&self) -> Option<Reason> {
+        match &self.root {
+            RootHealth::Missing(why) => Some(Reason::new(Code::RootMissing, why.clone())),
+            RootHealth::Changed { known, found } => {
+                let message = format!(
+                    "only {found} of {known} known documents are in this folder; if that is right: hubsync sync --confirm-root"
+                );
+                Some(Reason::new(Code::AnotherRoot, message))
+            }
+            RootHealth::Held(checkout) => Some(checkout.reason()),
+            RootHealth::Ok => None,
         }
     }
 }
@@ -315,6 +344,27 @@ pub(super) fn still_waits(entry: &Entry) -> bool {
         Life::Wants(_) | Life::Waiting(_) => entry.standing.state == State::Pending,
         Life::Due | Life::InFlight => true,
         Life::Idle => false,
+    }
+}
+
+fn birth_report(path: &DocPath, birthing: &Birthing) -> PageReport {
+    let trouble = birthing.birth.trouble.as_ref();
+    let Standing { state, reason, rule, .. } = birthing.standing.clone();
+    PageReport {
+        path: path.clone(),
+        page_id: None,
+        title: birthing.title(),
+        state,
+        draft: RemoteDraft::None,
+        reason,
+        remote_version: None,
+        last_synced_at: None,
+        attempts: trouble.map_or(0, |trouble| trouble.attempts),
+        next_attempt_at: trouble.map(|trouble| trouble.next),
+        planned: birthing.planned.clone(),
+        marks: None,
+        still_live: StillLive::No,
+        rule,
     }
 }
 

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::page::{Mono, PageId};
+use crate::page::{DocPath, Mono, Now, PageId};
+use crate::reconcile::page_record::Doubt;
 
-use super::change::LogEntry;
+use super::change::{Change, LogEntry, PageChange};
+use super::entry::Entry;
+use super::{Effect, Engine, Mode};
 
 /// So many pages are stored together at the most.
 const GROUP: usize = 8;
@@ -19,6 +22,8 @@ pub(super) struct Unsaved {
     pub pages: BTreeSet<PageId>,
     /// Pages that are to be forgotten.
     pub forgotten: BTreeSet<PageId>,
+    /// Documents without a page of which something else is remembered.
+    pub births: BTreeSet<DocPath>,
     /// Whether the marks of the lists are new.
     pub marks: Freshness,
     /// Whether the tables of names are new.
@@ -57,6 +62,12 @@ impl Unsaved {
         self.touch(now);
     }
 
+    /// What is remembered of a document without a page is new.
+    pub fn birth(&mut self, now: Mono, path: &DocPath) {
+        self.births.insert(path.clone());
+        self.touch(now);
+    }
+
     /// Something is new: the group closes at latest `LINGER_MS` after its first.
     pub fn touch(&mut self, now: Mono) {
         self.since.get_or_insert(now);
@@ -64,7 +75,7 @@ impl Unsaved {
 
     /// When the group is to be stored; `None` where there is none.
     pub fn due(&self) -> Option<Mono> {
-        let full = self.pages.len() + self.forgotten.len() >= GROUP;
+        let full = self.pages.len() + self.forgotten.len() + self.births.len() >= GROUP;
         let due = self.since.map(|since| if full { since } else { since.plus(LINGER_MS) })?;
         Some(self.not_before.map_or(due, |at| at.max(due)))
     }
@@ -94,6 +105,7 @@ impl Unsaved {
     pub fn restore(&mut self, now: Mono, failed: Self, at: Mono) {
         self.pages.extend(failed.pages.into_iter().filter(|id| !self.forgotten.contains(id)));
         self.forgotten.extend(failed.forgotten.into_iter().filter(|id| !self.pages.contains(id)));
+        self.births.extend(failed.births);
         for (ours, theirs) in
             [(&mut self.marks, failed.marks), (&mut self.names, failed.names), (&mut self.hub, failed.hub)]
         {
@@ -105,4 +117,65 @@ impl Unsaved {
         self.touch(now);
         self.not_before = Some(at);
     }
+}
+
+impl Engine {
+    /// Stores what has waited long enough.
+    pub(super) fn save_due(&mut self, now: Now) {
+        if self.setting.mode == Mode::Offline {
+            self.unsaved = Unsaved::default();
+            return;
+        }
+        let idle = self.jobs.is_empty() && self.due.is_empty() && self.births_due.is_empty();
+        let due = self.unsaved.due().is_some_and(|due| due <= now.mono) || (idle && self.unsaved.may_hurry(now.mono));
+        if due && self.stores.is_empty() {
+            let store = self.fresh_id();
+            let (change, unsaved) = self.take_change();
+            self.stores.insert(store, unsaved);
+            self.outbox.push_back(Effect::Store(store, Box::new(change)));
+        }
+    }
+
+    /// All that waits to be stored, as one change.
+    pub(super) fn take_change(&mut self) -> (Change, Unsaved) {
+        let unsaved = self.unsaved.take();
+        let put = |id: &PageId| self.entries.get(id).map(|entry| (id.clone(), put(entry)));
+        let forget = |id: &PageId| (id.clone(), PageChange::Forget);
+        let pages = unsaved.pages.iter().filter_map(put).chain(unsaved.forgotten.iter().map(forget)).collect();
+        let new = |freshness| freshness == Freshness::New;
+        let births = unsaved.births.iter().map(|path| (path.clone(), self.put_birth(path))).collect();
+        let change = Change {
+            pages,
+            births,
+            marks: new(unsaved.marks).then_some(self.marks),
+            names: new(unsaved.names).then(|| self.names.clone()),
+            hub: new(unsaved.hub).then(|| self.stored_health.clone()),
+            backups: Vec::new(),
+            log: unsaved.log.clone(),
+        };
+        (change, unsaved)
+    }
+
+    /// Keeps the hub's health where it is news.
+    pub(super) fn note_health(&mut self, now: Now) {
+        let health = self.gates.health_of_hub(now);
+        let near = match (health.until, self.stored_health.until) {
+            (Some(a), Some(b)) => (a.0 - b.0).abs() < 2_000,
+            (a, b) => a == b,
+        };
+        if (health.state, &health.reason) != (self.stored_health.state, &self.stored_health.reason) || !near {
+            self.stored_health = health;
+            self.unsaved.hub = Freshness::New;
+            self.unsaved.touch(now.mono);
+        }
+    }
+}
+
+/// What is stored of a page: with the write that is under way, which is in doubt should we end here.
+fn put(entry: &Entry) -> PageChange {
+    let mut record = entry.record.clone();
+    if let Some(intent) = &entry.intent {
+        record.doubt = Some(Doubt { intent: intent.clone(), dead: crate::page::Mono::default() });
+    }
+    PageChange::Put { path: entry.path.clone(), record: Box::new(record) }
 }

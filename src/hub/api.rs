@@ -9,8 +9,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::document::Visibility;
 use crate::engine::request::{PatchRequest, Request};
 use crate::page::{BodyPrint, Ids, ListKind, PageStatus, Stamp, Status};
+use crate::reconcile::birth::Post;
 use crate::simulation::{Planted, planted};
 
 /// Rows asked for at once: the most that the API gives.
@@ -42,6 +44,8 @@ pub enum Method {
     Get,
     /// Changes the fields that are sent.
     Patch,
+    /// Makes a page.
+    Post,
     /// Archives.
     Delete,
 }
@@ -68,6 +72,12 @@ pub fn call(request: &Request, body_text: Option<&str>) -> Result<Call, AnotherT
             path: page_path(patch.page.as_str()),
             query: Vec::new(),
             body: Some(patch_body(patch, body_text)?),
+        },
+        Request::Create(create) => Call {
+            method: Method::Post,
+            path: "/knowledge-hub/pages".to_owned(),
+            query: Vec::new(),
+            body: Some(post_body(&create.post, body_text)?),
         },
         Request::Archive(id) => {
             Call { method: Method::Delete, path: page_path(id.as_str()), query: Vec::new(), body: None }
@@ -128,9 +138,41 @@ fn patch_body(request: &PatchRequest, body_text: Option<&str>) -> Result<String,
             body.content = None;
         }
     }
+    Ok(json(&body))
+}
+
+/// The body of a POST. Nothing rests on what the hub does with a field that is left out, but for lists.
+#[derive(Serialize)]
+struct PostBody<'a> {
+    title: &'a str,
+    content: &'a str,
+    status: Status,
+    visibility: Visibility,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder_ids: Option<&'a Ids>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_ids: Option<&'a Ids>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skill_ids: Option<&'a Ids>,
+}
+
+fn post_body(post: &Post, body_text: Option<&str>) -> Result<String, AnotherText> {
+    let content = body_text.filter(|content| BodyPrint::of(content) == post.body).ok_or(AnotherText)?;
+    Ok(json(&PostBody {
+        title: &post.title,
+        content,
+        status: post.status,
+        visibility: post.visibility,
+        folder_ids: post.lists.folders.as_ref(),
+        source_ids: post.lists.sources.as_ref(),
+        skill_ids: post.lists.skills.as_ref(),
+    }))
+}
+
+fn json(body: &impl Serialize) -> String {
     #[expect(clippy::expect_used, reason = "text and sets of text always are JSON")]
-    let json = serde_json::to_string(&body).expect("text is JSON");
-    Ok(json)
+    let json = serde_json::to_string(body).expect("text is JSON");
+    json
 }
 
 /// `KnowledgeHubPageDetail`: a page with its body.

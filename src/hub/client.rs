@@ -193,7 +193,7 @@ impl Client {
         let answer = |date, body, ended| Answer { sent, ended, date, body };
         let Ok(call) = api::call(request, body_text) else { return answer(None, AnswerBody::Stale, clock()) };
         let cap = match request {
-            Request::Get(_) | Request::Patch(_) => PAGE_CAP,
+            Request::Get(_) | Request::Patch(_) | Request::Create(_) => PAGE_CAP,
             Request::List { .. } | Request::Names(..) | Request::Archive(_) => LIST_CAP,
         };
         let raw = self.exchange(key, &call, cap).await;
@@ -237,6 +237,7 @@ impl Client {
         let mut builder = match call.method {
             Method::Get => self.http.get(url),
             Method::Patch => self.http.patch(url),
+            Method::Post => self.http.post(url),
             Method::Delete => self.http.delete(url),
         };
         builder = builder.query(&call.query).bearer_auth(key);
@@ -322,6 +323,7 @@ impl From<AnswerBody> for WorkspaceError {
             | AnswerBody::Folders(_)
             | AnswerBody::Skills(_)
             | AnswerBody::Sources(_)
+            | AnswerBody::Unwritable { .. }
             | AnswerBody::Stale => Self::NotTheHub("it answers another question".to_owned()),
         }
     }

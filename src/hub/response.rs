@@ -44,6 +44,7 @@ pub fn read(request: &Request, status: u16, headers: &Headers, body: &[u8], ende
     let good = match request {
         Request::Get(id) => page(id, body, Asked::WithDraft),
         Request::Patch(patch) => page(&patch.page, body, Asked::WithoutDraft),
+        Request::Create(create) => new_page(&create.post.title, body),
         Request::Archive(id) => archived(id, body),
         Request::List { .. } => list(body, row).map(AnswerBody::Rows),
         Request::Names(ListKind::Folders, _) => list(body, folder).map(AnswerBody::Folders),
@@ -94,6 +95,20 @@ fn page(id: &PageId, body: &[u8], asked: Asked) -> Result<AnswerBody, String> {
     if detail.id != id.as_str() {
         return Err("it shows another page than the one asked for".to_owned());
     }
+    Ok(detailed(id.clone(), detail, asked))
+}
+
+/// A page that was just made: it has the title that was sent, and an id that a document can name.
+fn new_page(title: &str, body: &[u8]) -> Result<AnswerBody, String> {
+    let detail: PageDetail = parse(body)?;
+    let id = PageId::parse(&detail.id).map_err(|_| "its id is none that a document can name".to_owned())?;
+    if detail.title.trim() != title.trim() {
+        return Err("it shows another page than the one that was to be made".to_owned());
+    }
+    Ok(detailed(id, detail, Asked::WithoutDraft))
+}
+
+fn detailed(id: PageId, detail: PageDetail, asked: Asked) -> AnswerBody {
     // Never published is no version and no body. One of them alone is a live text.
     let live = (detail.content.is_some() || detail.version.is_some())
         .then(|| Text { title: detail.title.clone(), body: detail.content.unwrap_or_default() });
@@ -106,8 +121,8 @@ fn page(id: &PageId, body: &[u8], asked: Asked) -> Result<AnswerBody, String> {
             if live.as_ref() == Some(&text) { DraftSeen::None } else { DraftSeen::Some(text) }
         }
     };
-    Ok(AnswerBody::Page(Box::new(Page {
-        id: id.clone(),
+    AnswerBody::Page(Box::new(Page {
+        id,
         status: api::page_status(&detail.status, detail.version),
         title: detail.title,
         version: detail.version,
@@ -119,7 +134,7 @@ fn page(id: &PageId, body: &[u8], asked: Asked) -> Result<AnswerBody, String> {
         },
         live,
         draft,
-    })))
+    }))
 }
 
 fn archived(id: &PageId, body: &[u8]) -> Result<AnswerBody, String> {

@@ -103,6 +103,7 @@ impl Veil {
             | AnswerBody::RateLimited { .. }
             | AnswerBody::Unauthorized(_)
             | AnswerBody::ServerError { .. }
+            | AnswerBody::Unwritable { .. }
             | AnswerBody::Stale => {}
         }
     }

@@ -274,7 +274,7 @@ impl Folder {
     /// The round of what was read.
     fn told(&mut self, scope: &Scope, clock: Clock, remarks: Vec<String>) -> Round {
         let health = health(&self.index.files, &self.homes);
-        let settled = if health == RootHealth::Ok { self.tell(clock.now()) } else { Vec::new() };
+        let settled = if health == RootHealth::Ok { self.tell(scope, clock.now()) } else { Vec::new() };
         let (cache_put, cache_gone) = self.index.cache_changes();
         Round {
             settled,
@@ -315,9 +315,10 @@ impl Folder {
     }
 
     /// What the picture tells anew; from now on it is told.
-    fn tell(&mut self, now: Wall) -> Vec<Settled> {
+    fn tell(&mut self, scope: &Scope, now: Wall) -> Vec<Settled> {
         let picture = identify(&self.index.files, &self.homes, now);
-        let news = picture.since(&self.told, now);
+        let mut news = picture.since(&self.told, now);
+        news.extend(picture.still_gone(&self.told, |path| scope.contains(path.as_path())));
         remember(&mut self.homes, &picture);
         self.told = picture;
         news

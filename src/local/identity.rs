@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::document::Reading;
-use crate::engine::settled::{Found, RootHealth, Settled};
+use crate::engine::settled::{Found, RootHealth, Settled, Unborn};
 use crate::local::scan::{Stat, Via};
 use crate::page::{DocPath, PageId, Wall};
 use crate::reason::{Code, Reason};
@@ -70,6 +70,8 @@ pub enum Presence {
 pub enum Standing {
     /// It was read, and names the page.
     Reads(Arc<Reading>),
+    /// It was read, is a document, and does not name the page (any more).
+    Unnamed(Arc<Reading>, Reason),
     /// It is held.
     Held(Reason),
     /// It is gone.
@@ -81,6 +83,8 @@ pub enum Standing {
 pub struct Picture {
     /// Each page's file.
     pub pages: BTreeMap<PageId, (DocPath, Standing)>,
+    /// Documents without `page_id`, at paths that are no page's.
+    pub newborns: BTreeMap<DocPath, Arc<Reading>>,
     /// Files that belong to no page, with title and reason.
     pub loose: BTreeMap<DocPath, (Option<String>, Reason)>,
 }
@@ -131,7 +135,11 @@ pub fn identify(files: &BTreeMap<DocPath, FileFact>, homes: &BTreeMap<PageId, Ho
         picture.pages.insert(page.clone(), (path.clone(), standing));
     }
     for (path, file) in files.iter().filter(|(path, _)| !placed.contains(path) && !aliases.contains(*path)) {
-        if let Some(reason) = loose(&file.says) {
+        if let Says::Read(reading) = &file.says
+            && reading.is_document()
+        {
+            picture.newborns.insert(path.clone(), reading.clone());
+        } else if let Some(reason) = loose(&file.says) {
             picture.loose.insert(path.clone(), (title(&file.says), reason));
         }
     }
@@ -149,7 +157,7 @@ pub fn remember(homes: &mut BTreeMap<PageId, Home>, picture: &Picture) {
             Standing::Held(_) if !known => continue,
             Standing::Reads(reading) if !reading.is_document() && !known => continue,
             Standing::Held(reason) if reason.code == Code::DuplicatePageId => continue,
-            Standing::Held(_) | Standing::Reads(_) => Presence::There,
+            Standing::Held(_) | Standing::Unnamed(..) | Standing::Reads(_) => Presence::There,
         };
         homes.insert(page.clone(), Home { path: path.clone(), presence });
     }
@@ -233,21 +241,25 @@ fn without_claim(page: &PageId, file: Option<&FileFact>, home: &Home, now: Wall)
                     "the front matter is gone; {known_as}: put it back, delete the file, or `hubsync forget {page}`"
                 ),
             ),
-            Reading::Document { page_id: None, .. } => Reason::new(
-                Code::NoPageId,
-                format!("the page_id is gone; {known_as}: put it back, or `hubsync forget {page}`"),
-            ),
             Reading::Blocked { page_id: Some(other), .. }
             | Reading::Off { page_id: Some(other), .. }
             | Reading::Document { page_id: Some(other), .. } => Reason::new(
                 Code::FrontMatter,
                 format!("the file names page {other} now; {known_as}: put the id back, or `hubsync forget {page}`"),
             ),
+            Reading::Document { page_id: None, .. } => return unnamed(reading, page),
         },
     })
 }
 
-/// Why a file without a page is reported; `None` where there is nothing to tell yet.
+/// A known page's document that does not name it any more, nor any other.
+fn unnamed(reading: &Arc<Reading>, page: &PageId) -> Standing {
+    let message =
+        format!("the page_id is gone; hubsync knows this file as page {page}: put it back, or `hubsync forget {page}`");
+    Standing::Unnamed(reading.clone(), Reason::new(Code::NoPageId, message))
+}
+
+/// Why a file without a page is reported, if it is no document; `None` where there is nothing to tell yet.
 fn loose(says: &Says) -> Option<Reason> {
     Some(match says {
         Says::Unsettled { .. } | Says::LeftOut(_) => return None,
@@ -256,9 +268,7 @@ fn loose(says: &Says) -> Option<Reason> {
             Reading::Blocked { reason, .. } => reason.clone(),
             Reading::Off { .. } => sync_false(),
             Reading::Plain => no_front_matter(),
-            Reading::Document { .. } => {
-                Reason::new(Code::NoPageId, "no page_id; write one, or turn on `publish.create` to get a page made")
-            }
+            Reading::Document { .. } => return None,
         },
     })
 }
@@ -297,6 +307,12 @@ impl Standing {
     fn found(&self) -> Found {
         match self {
             Self::Held(reason) => Found::Held(reason.clone()),
+            Self::Unnamed(reading, reason) => match &**reading {
+                Reading::Document { authored, .. } => {
+                    Found::Unnamed { document: authored.clone(), reason: reason.clone() }
+                }
+                _ => Found::Held(reason.clone()),
+            },
             Self::Gone(since) => Found::Gone { since: *since },
             Self::Reads(reading) => match &**reading {
                 Reading::Document { authored, .. } => Found::Document(authored.clone()),
@@ -312,7 +328,8 @@ impl Picture {
     /// What this picture tells that `told` did not. A page that is in neither file nor memory any more is told as gone.
     pub fn since(&self, told: &Self, now: Wall) -> Vec<Settled> {
         let mut news = Vec::new();
-        for path in told.loose.keys().filter(|path| !self.loose.contains_key(path)) {
+        let knows = |path: &&DocPath| self.loose.contains_key(path) || self.newborns.contains_key(path);
+        for path in told.loose.keys().chain(told.newborns.keys()).filter(|path| !knows(path)) {
             news.push(Settled::LooseGone { path: path.clone() });
         }
         for (page, (path, _)) in told.pages.iter().filter(|(page, _)| !self.pages.contains_key(page)) {
@@ -323,11 +340,35 @@ impl Picture {
                 news.push(settled(page, path, standing));
             }
         }
+        for (path, reading) in self.newborns.iter().filter(|(path, now)| told.newborns.get(path) != Some(now)) {
+            news.extend(newborn(path, reading));
+        }
         for (path, (title, reason)) in self.loose.iter().filter(|(path, now)| told.loose.get(path) != Some(now)) {
             news.push(Settled::Loose { path: path.clone(), title: title.clone(), reason: reason.clone() });
         }
         news
     }
+}
+
+impl Picture {
+    /// Pages that were told as gone and are still: those whose files were looked for.
+    pub fn still_gone<'a>(
+        &'a self,
+        told: &'a Self,
+        looked: impl Fn(&DocPath) -> bool + 'a,
+    ) -> impl Iterator<Item = Settled> + 'a {
+        let gone = |picture: &Self, page: &PageId| matches!(picture.pages.get(page), Some((_, Standing::Gone(_))));
+        let all =
+            self.pages.iter().filter(move |(page, (path, _))| looked(path) && gone(self, page) && gone(told, page));
+        all.map(|(page, _)| Settled::StillGone { id: page.clone() })
+    }
+}
+
+fn newborn(path: &DocPath, reading: &Reading) -> Option<Settled> {
+    let Reading::Document { visibility, authored, .. } = reading else { return None };
+    let name = path.as_path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let unborn = Unborn { document: authored.clone(), visibility: *visibility, name };
+    Some(Settled::Newborn { path: path.clone(), unborn })
 }
 
 fn settled(page: &PageId, path: &DocPath, standing: &Standing) -> Settled {

@@ -131,7 +131,8 @@ fn placed(files: &BTreeMap<DocPath, FileFact>, picture: &Picture) -> BTreeMap<Do
     for (page, (path, standing)) in &picture.pages {
         let names_it = files.get(path).is_some_and(|file| file.says.page() == Some(page));
         let stays = match standing {
-            Standing::Reads(_) => true,
+            // One that does not name it may be about to: its page was just made.
+            Standing::Reads(_) | Standing::Unnamed(..) => true,
             Standing::Held(reason) => !matches!(reason.code, Code::Ignored | Code::OutsideRoot | Code::DuplicatePageId),
             Standing::Gone(_) => false,
         };

@@ -6,13 +6,15 @@
 //! is done outlives a loss of power. Blocking. For `commands/` (`pull`, `link`, `resolve`) and created ids.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Permissions};
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, fchown, fsync, linkat, openat, renameat, unlinkat};
+use rustix::fs::{
+    Access, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, fchown, fsync, linkat, openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::document::MAX_BYTES;
@@ -82,6 +84,31 @@ pub fn create(root: &Path, path: &DocPath, bytes: &[u8]) -> Result<(), NotWritte
     create_with(root, path, |file| file.write_all(bytes))
 }
 
+/// Whether [`replace`] could be done, as far as one can see without doing it.
+///
+/// # Errors
+/// Why not.
+pub fn may_replace(root: &Path, path: &DocPath) -> Result<(), NotWritten> {
+    let root = Root::open(root)?;
+    let (parent, name) = parts(path)?;
+    let folder = root.open_folder(parent).map_err(|error| absent_is_changed(error.into()))?;
+    old_file(folder.as_fd(), name)?;
+    Ok(rustix::fs::accessat(&folder, ".", Access::WRITE_OK, AtFlags::EACCESS)?)
+}
+
+/// The file that is to be replaced: a regular one, with one name, and no link.
+fn old_file(folder: BorrowedFd<'_>, name: &OsStr) -> Result<(File, Metadata), NotWritten> {
+    let old = open_old(folder, name)?;
+    let meta = old.metadata()?;
+    if !meta.is_file() {
+        return Err(NotWritten::NotRegular);
+    }
+    if meta.nlink() > 1 {
+        return Err(NotWritten::Twin);
+    }
+    Ok((old, meta))
+}
+
 fn replace_with(
     root: &Path,
     path: &DocPath,
@@ -91,14 +118,7 @@ fn replace_with(
     let root = Root::open(root)?;
     let (parent, name) = parts(path)?;
     let folder = root.open_folder(parent).map_err(|error| absent_is_changed(error.into()))?;
-    let mut old = open_old(folder.as_fd(), name)?;
-    let meta = old.metadata()?;
-    if !meta.is_file() {
-        return Err(NotWritten::NotRegular);
-    }
-    if meta.nlink() > 1 {
-        return Err(NotWritten::Twin);
-    }
+    let (mut old, meta) = old_file(folder.as_fd(), name)?;
     if digest(&mut old)? != source {
         return Err(NotWritten::Changed);
     }

@@ -198,6 +198,7 @@ impl Report {
                     page_id: page.page_id.as_ref().map(|id| id.as_str()),
                     action: match planned.action {
                         Action::Patch => "patch",
+                        Action::Create => "create",
                         Action::Archive => "archive",
                         Action::Write => "write",
                     },
@@ -232,11 +233,10 @@ impl Report {
         if refused || self.hub.state == HubState::Unauthorized || matches!(self.summary.root, RootHealth::Missing(_)) {
             return Verdict::Unusable;
         }
-        let held = |page: &PageReport| page.reason.as_ref().is_some_and(|why| why.code == Code::RenderingChanged);
         let person = counts.blocked + counts.conflict > 0
             || matches!(self.summary.root, RootHealth::Changed { .. } | RootHealth::Held(Checkout::Unnamed(_)))
             || shut == Some(ShutWhy::Redirected)
-            || self.summary.pages.iter().any(held)
+            || self.summary.pages.iter().any(is_guarded)
             || (strict == Strictness::Strict && counts.drifted > 0)
             || (run == Run::DryRun && !self.plan().is_empty());
         if person {
@@ -308,6 +308,7 @@ impl Report {
             let (path, fields) = (Shown::new(&planned.path), planned.fields.join(", "));
             match planned.action {
                 "archive" => out.line(format_args!("would archive  the page of {path}{replaces}")),
+                "create" => out.line(format_args!("would create   {path}: {fields}")),
                 "write" => out.line(format_args!("would write    {path}: the hub's text{replaces}")),
                 _ => out.line(format_args!("would publish  {path}: {fields}{replaces}")),
             }
@@ -352,6 +353,11 @@ pub fn word(state: State) -> &'static str {
         State::Orphaned => "orphaned",
         State::Skipped => "skipped",
     }
+}
+
+/// Whether a guard keeps a page until a person has said so.
+fn is_guarded(page: &PageReport) -> bool {
+    page.reason.as_ref().is_some_and(|reason| matches!(reason.code, Code::ArchiveLimit | Code::RenderingChanged))
 }
 
 /// How many pages stand how, for people.

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::backoff::Backoff;
-use crate::page::{Mono, PageId};
+use crate::page::Mono;
 
 /// Keeps requests back while the hub does not answer.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Breaker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     /// They do; these pages have failed since something last went well.
-    Closed { failing: BTreeSet<PageId> },
+    Closed { failing: BTreeSet<String> },
     /// They don't until `until`, after so many failures in a row.
     Open { attempts: u32, until: Mono },
 }
@@ -46,8 +46,8 @@ pub enum Event {
     ConnectionFailed,
     /// A list of pages or names failed (5xx, no answer, not the hub's).
     ListFailed,
-    /// A request for one page failed.
-    PageFailed(PageId),
+    /// A request for one page failed: its id, or the path of the document that it is made for.
+    PageFailed(String),
     /// The end of the request that was granted as a probe; told instead of the others.
     Probe(ProbeEnd),
 }
@@ -176,8 +176,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn page(n: u8) -> PageId {
-        PageId::parse(&format!("p{n}")).unwrap()
+    fn page(n: u8) -> String {
+        format!("p{n}")
     }
 
     fn opened() -> Breaker {

@@ -2,7 +2,7 @@
 //!
 //! `decide` is total and pure; it is asked again after each step until it asks for nothing. Its rows carry the names they
 //! have in the table of the design (ARCHITECTURE.md, "The decision table"), first match in the order
-//! E · F8 · G · F · D11 · D13 · D15 · absent · S · B · C · D. What a row means is said where it stands. Only `engine/` calls it.
+//! E · F8 · N4 · G · F · D11 · D13 · D15 · absent · S · B · C · D. What a row means is said where it stands. Only `engine/` calls it.
 //!
 //! Two rules hold for all rows. A Hold or an InStep may rest on the last look, however old; a write needs a look that was
 //! sent at most [`FRESH_MS`] ago. And what a person decided (a `Resolution`) is asked before any Hold that it could settle.
@@ -46,7 +46,9 @@ fn first_match(local: Local<'_>, page: &PageRecord, remote: Remote<'_>, policy: 
         return came_back(remote);
     }
     match local {
-        Local::Held(reason) => held(reason),
+        // N4: a page that we made for this document; an editor that saves over its id gets it written again.
+        Local::Unnamed(_) if page.born.is_some() => step("N4", Step::WriteId),
+        Local::Held(reason) | Local::Unnamed(reason) => held(reason),
         Local::Gone { since } => gone(since, page, remote, policy, now),
         Local::Nameless { document, problem, names } => {
             if names == NamesRead::Lately || page.nameless == Some(document.source) {

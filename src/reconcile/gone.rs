@@ -5,6 +5,7 @@ use crate::page::{Now, Wall};
 use crate::policy::{OnDelete, Policy};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::decide::{edited, fresh, hold, step};
+use crate::reconcile::guards;
 use crate::reconcile::merge;
 use crate::reconcile::page_record::{PageRecord, Seen};
 use crate::reconcile::resolution::Resolve;
@@ -47,9 +48,7 @@ pub(super) fn gone(since: Wall, page: &PageRecord, remote: Remote<'_>, policy: &
     }
     let due = since.plus(i64::try_from(policy.archive_after).unwrap_or(i64::MAX));
     if now.wall < due {
-        let reason =
-            Reason::new(Code::ArchiveWaits, "the file is gone; its page will be archived after `archive_after`");
-        return match resolve.or_gone("F3", State::Orphaned, reason, hub) {
+        return match resolve.or_gone("F3", State::Orphaned, guards::archive_waits(), hub) {
             Decision { rule, step: Step::Hold(hold) } => step(rule, Step::Hold(Hold { wake: Some(due), ..hold })),
             other => other,
         };

@@ -71,6 +71,11 @@ pub fn archives(due: usize, lately: usize, pages: usize, policy: &Policy) -> Opt
     Some(Refusal { reason: Reason::new(Code::ArchiveLimit, message), confirm: Confirm::Archive })
 }
 
+/// Why a page whose file is gone is not archived yet.
+pub fn archive_waits() -> Reason {
+    Reason::new(Code::ArchiveWaits, "the file is gone; its page will be archived after `archive_after`")
+}
+
 /// Whether the file is the one that was published, but another text came of it: a rule has changed, or hubsync itself. What
 /// a link leads to is no rule: who moves a document wants those that point to it to follow.
 pub fn is_rewrite(document: &Authored, base: &Base) -> bool {

@@ -39,6 +39,8 @@ pub struct PageRecord {
     pub trouble: Option<Trouble>,
     /// Since when its file has been missed.
     pub missed: Option<Wall>,
+    /// When we made it for a document that had no page: its id is written into that file, again if need be.
+    pub born: Option<Wall>,
     /// When we published it, within the last hour.
     pub published: Vec<Wall>,
     /// What `sync --since` knows in place of a base; never kept.

@@ -25,6 +25,8 @@ pub enum Local<'a> {
     },
     /// The file is there, but held.
     Held(&'a Reason),
+    /// It is a document, but the page's id is not in it (any more).
+    Unnamed(&'a Reason),
 }
 
 /// How old the tables of names are, seen from one document.
@@ -91,6 +93,8 @@ pub enum Step {
     Patch(Box<Write>),
     /// Write the hub's text into the file.
     WriteText(Keep),
+    /// Write the page's id into the file.
+    WriteId,
     /// Archive the page.
     Archive,
     /// We archived it: remember that, decide again.

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use rusqlite::{Connection, OptionalExtension as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::store::FileEntry;
 use crate::engine::change::LogEntry;
 use crate::page::{Digest, DocPath, PageId};
+use crate::reconcile::birth::Birth;
 use crate::reconcile::page_record::PageRecord;
 
 /// Makes all tables. WITHOUT ROWID: a key is kept once, inside its row, where the digest covers it; in an index beside the
@@ -91,6 +93,33 @@ pub(super) fn put_page(db: &Connection, id: &PageId, path: &DocPath, record: &Pa
 pub(super) fn forget_page(db: &Connection, id: &PageId) -> Rows<()> {
     db.execute("DELETE FROM pages WHERE page_id = ?1", (id.as_str(),))?;
     Ok(())
+}
+
+/// The names of these facts begin so; the path follows, percent-encoded.
+const BIRTH: &str = "birth ";
+
+/// What is remembered of documents without a page, by path.
+pub(super) fn births(db: &Connection) -> Rows<Vec<(DocPath, Birth)>> {
+    let mut statement = db.prepare("SELECT name FROM facts WHERE name GLOB ?1 ORDER BY name")?;
+    let names = statement.query_map((format!("{BIRTH}*"),), |row| row.get::<_, String>(0))?;
+    let mut births = Vec::new();
+    for name in names {
+        let name = name?;
+        let path = percent_decode_str(name.trim_start_matches(BIRTH)).collect();
+        if let Some(birth) = fact(db, &name)? {
+            births.push((doc_path(path)?, birth));
+        }
+    }
+    Ok(births)
+}
+
+/// Keeps what is remembered of a document without a page; `None`: nothing any more.
+pub(super) fn put_birth(db: &Connection, path: &DocPath, birth: Option<&Birth>) -> Rows<()> {
+    let name = format!("{BIRTH}{}", percent_encode(bytes(path), NON_ALPHANUMERIC));
+    match birth {
+        Some(birth) => put_fact(db, &name, birth),
+        None => Ok(db.execute("DELETE FROM facts WHERE name = ?1", (name,)).map(drop)?),
+    }
 }
 
 /// What was last seen of all files, by path.

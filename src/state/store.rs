@@ -17,6 +17,7 @@ use super::error::StateError;
 use super::rows::{self, Fault, facts};
 use crate::engine::change::{Change, HubHealth, LogEntry, Marks, PageChange, PersonPause};
 use crate::page::{Digest, DocPath, PageId, Wall};
+use crate::reconcile::birth::Birth;
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::PageRecord;
 
@@ -44,6 +45,8 @@ pub struct Opened {
 pub struct Loaded {
     /// Every known page, with the path of its document.
     pub pages: Vec<(PageId, DocPath, PageRecord)>,
+    /// Documents without a page of which something is remembered.
+    pub births: Vec<(DocPath, Birth)>,
     /// How far the lists of pages were read.
     pub marks: Marks,
     /// The tables of names.
@@ -212,6 +215,7 @@ impl Store {
 fn load(db: &Connection) -> Result<Loaded, Fault> {
     Ok(Loaded {
         pages: rows::pages(db)?,
+        births: rows::births(db)?,
         marks: rows::fact(db, facts::MARKS)?.unwrap_or_default(),
         names: rows::fact(db, facts::NAMES)?.unwrap_or_default(),
         hub: rows::fact(db, facts::HUB)?.unwrap_or_default(),
@@ -229,6 +233,9 @@ fn store(db: &Connection, change: &Change) -> Result<(), Fault> {
             PageChange::Put { path, record } => rows::put_page(db, id, path, record)?,
             PageChange::Forget => rows::forget_page(db, id)?,
         }
+    }
+    for (path, birth) in &change.births {
+        rows::put_birth(db, path, birth.as_ref())?;
     }
     if let Some(marks) = &change.marks {
         rows::put_fact(db, facts::MARKS, marks)?;

@@ -8,9 +8,11 @@
 )]
 #![allow(missing_docs, reason = "the names of tests are their documentation")]
 
+mod archive;
 mod budget;
 mod corpus;
 mod crashes;
+mod create;
 mod daemon;
 mod demo;
 mod diff;

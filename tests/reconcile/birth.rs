@@ -1,9 +1,11 @@
 //! Rows N: a document without `page_id`.
 
-use hubsync::page::{Authored, Digest, Mono, PageId, Print, Row};
+use hubsync::document::Visibility;
+use hubsync::page::{Authored, Digest, Lists, Mono, PageId, Print, Row, Status, Wall};
 use hubsync::policy::{Create, Policy};
 use hubsync::reason::{Code, Reason, State};
-use hubsync::reconcile::birth::{Birth, BirthStep, Created, Newborn, decide_birth};
+use hubsync::reconcile::birth::{Birth, BirthStep, Created, Newborn, Post, PostDoubt, decide_birth};
+use hubsync::reconcile::page_record::Refused;
 use hubsync::reconcile::step::NamesRead;
 
 use crate::builders::{NOW, TITLE, authored, in_step, text};
@@ -26,11 +28,32 @@ fn created(name: &str, title: &str, text: Option<Print>) -> Created {
 }
 
 fn in_doubt(ago: u64) -> Birth {
-    Birth { doubt: Some((text("A"), Mono(NOW.mono.0 - ago))), ..Birth::default() }
+    let sent = text("A");
+    let post = Post {
+        title: sent.title,
+        body: sent.body,
+        status: Status::Published,
+        visibility: Visibility::Workspace,
+        lists: Lists::default(),
+        source: document().source,
+        rules: document().rules,
+        stored: Wall(0),
+        since: None,
+    };
+    Birth { doubt: Some(PostDoubt { post, dead: Mono(NOW.mono.0 - ago) }), ..Birth::default() }
+}
+
+fn ask_of(document: &Authored, birth: &Birth, found: Option<&[Created]>, policy: &Policy) -> BirthStep {
+    let local = Newborn::Document { document, wanted: Digest::of("wanted") };
+    decide_birth(local, birth, None, found, policy, NOW).step
 }
 
 fn ask(birth: &Birth, found: Option<&[Created]>, policy: &Policy) -> BirthStep {
-    decide_birth(Newborn::Document(&document()), birth, found, policy, NOW)
+    ask_of(&document(), birth, found, policy)
+}
+
+fn gone(birth: &Birth, found: Option<&[Created]>) -> BirthStep {
+    decide_birth(Newborn::Gone, birth, None, found, &creating(), NOW).step
 }
 
 fn held(step: &BirthStep) -> (State, Code) {
@@ -52,9 +75,12 @@ fn n2_with_create_a_page_is_made() {
 
 #[test]
 fn n2_what_the_hub_refused_is_not_made_again_until_the_document_changes() {
-    let refused = |source| Birth { refused: Some((source, "no".to_owned())), ..Birth::default() };
-    assert_eq!(held(&ask(&refused(document().source), None, &creating())), (State::Blocked, Code::Refused));
-    assert_eq!(ask(&refused(Digest::of("older")), None, &creating()), BirthStep::Create);
+    let refused = |wanted| Birth {
+        refused: Some(Refused { wanted: Digest::of(wanted), message: "no".to_owned() }),
+        ..Birth::default()
+    };
+    assert_eq!(held(&ask(&refused("wanted"), None, &creating())), (State::Blocked, Code::Refused));
+    assert_eq!(ask(&refused("older"), None, &creating()), BirthStep::Create);
 }
 
 #[test]
@@ -62,7 +88,7 @@ fn n2_names_are_resolved_first() {
     let (document, problem) = (document(), Reason::new(Code::AmbiguousName, "two"));
     let nameless = |names, policy: &Policy| {
         let local = Newborn::Nameless { document: &document, problem: &problem, names };
-        decide_birth(local, &Birth::default(), None, policy, NOW)
+        decide_birth(local, &Birth::default(), None, None, policy, NOW).step
     };
     assert_eq!(nameless(NamesRead::LongAgo, &creating()), BirthStep::LookNames);
     assert_eq!(held(&nameless(NamesRead::Lately, &creating())), (State::Blocked, Code::AmbiguousName));
@@ -96,8 +122,11 @@ fn n3_a_page_of_this_title_is_looked_at_and_with_this_text_it_is_ours() {
 
 #[test]
 fn n3_a_page_of_this_title_with_another_text_needs_a_person() {
-    let step = ask(&in_doubt(9_000), Some(&[created("p1", TITLE, Some(text("X")))]), &creating());
-    assert_eq!(held(&step), (State::Blocked, Code::InDoubt));
+    let found = [created("p1", TITLE, Some(text("X")))];
+    assert_eq!(held(&ask(&in_doubt(9_000), Some(&found), &creating())), (State::Blocked, Code::InDoubt));
+    let retitled = Authored { title: Some("Another one".to_owned()), ..document() };
+    let step = ask_of(&retitled, &in_doubt(9_000), Some(&found), &creating());
+    assert_eq!(step, BirthStep::DropDoubt, "by another title they say that it is not this one");
 }
 
 #[test]
@@ -108,8 +137,22 @@ fn n3_where_no_page_has_this_title_the_post_never_arrived() {
 }
 
 #[test]
+fn n3_is_settled_although_the_file_has_gone() {
+    assert_eq!(gone(&in_doubt(9_000), None), BirthStep::ListCreated);
+    let found = [created("p1", TITLE, Some(text("A")))];
+    assert_eq!(gone(&in_doubt(9_000), Some(&found)), BirthStep::Ours(id("p1")));
+    assert_eq!(gone(&in_doubt(9_000), Some(&[])), BirthStep::DropDoubt);
+    assert_eq!(gone(&Birth::default(), None), BirthStep::Forget);
+}
+
+#[test]
 fn n4_the_id_of_a_page_that_was_made_is_written_into_the_file() {
-    let made = Birth { made: Some(id("p9")), ..in_doubt(0) };
-    assert_eq!(ask(&made, None, &creating()), BirthStep::WriteId(id("p9")));
-    assert_eq!(ask(&made, None, &Policy::default()), BirthStep::WriteId(id("p9")), "whatever create says by now");
+    let (document, made) = (document(), id("p9"));
+    for policy in [creating(), Policy::default()] {
+        let local = Newborn::Document { document: &document, wanted: Digest::of("wanted") };
+        let step = decide_birth(local, &Birth::default(), Some(&made), None, &policy, NOW).step;
+        assert_eq!(step, BirthStep::WriteId(id("p9")), "whatever create says by now");
+        let step = decide_birth(local, &in_doubt(9_000), Some(&made), None, &policy, NOW).step;
+        assert_eq!(step, BirthStep::ListCreated, "its own page may be there");
+    }
 }

@@ -56,7 +56,7 @@ impl World {
                 self.scene.page.settled = None;
                 return true;
             }
-            Step::Forget | Step::WriteText(_) => return true,
+            Step::Forget | Step::WriteText(_) | Step::WriteId => return true,
             Step::Adopt(base) => {
                 self.scene.page.base = Some(*base);
                 (self.scene.page.doubt, self.scene.page.settled) = (None, None);

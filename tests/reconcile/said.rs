@@ -74,6 +74,7 @@ impl fmt::Debug for Said {
                 Ok(())
             }
             Step::WriteText(keep) => write!(f, "{rule} write_text {}", json(keep)),
+            Step::WriteId => write!(f, "{rule} write_id"),
             Step::Archive => write!(f, "{rule} archive"),
             Step::Archived => write!(f, "{rule} archived"),
             Step::Forget => write!(f, "{rule} forget"),

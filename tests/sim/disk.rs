@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use hubsync::engine::Memory;
 use hubsync::engine::change::{Backup, Change, HubHealth, LogEntry, Marks, PageChange};
 use hubsync::page::{Digest, DocPath, PageId};
+use hubsync::reconcile::birth::Birth;
 use hubsync::reconcile::names::Names;
 use hubsync::reconcile::page_record::PageRecord;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ pub enum Tail {
 struct Frame {
     put: Vec<(PageId, String, PageRecord)>,
     gone: Vec<PageId>,
+    births: Vec<(String, Option<Birth>)>,
     marks: Option<Marks>,
     names: Option<Names>,
     hub: Option<HubHealth>,
@@ -37,6 +39,7 @@ struct Frame {
 pub struct Disk {
     /// As the next process would read it: JSON, so that what is not kept is forgotten here too.
     pages: BTreeMap<PageId, (DocPath, String)>,
+    births: BTreeMap<DocPath, String>,
     marks: String,
     names: String,
     hub: String,
@@ -73,6 +76,12 @@ impl Disk {
                 PageChange::Forget => drop(self.pages.remove(&id)),
             }
         }
+        for (path, birth) in change.births {
+            match birth {
+                Some(birth) => drop(self.births.insert(path, serde_json::to_string(&birth).unwrap())),
+                None => drop(self.births.remove(&path)),
+            }
+        }
         let json = |text: &mut String, value: Option<String>| value.into_iter().for_each(|new| *text = new);
         json(&mut self.marks, change.marks.map(|marks| serde_json::to_string(&marks).unwrap()));
         json(&mut self.names, change.names.map(|names| serde_json::to_string(&names).unwrap()));
@@ -103,8 +112,10 @@ impl Disk {
     pub fn load(&self) -> Memory {
         let pages = self.pages.iter();
         let pages = pages.map(|(id, (path, json))| (id.clone(), path.clone(), serde_json::from_str(json).unwrap()));
+        let births = self.births.iter();
         Memory {
             pages: pages.collect(),
+            births: births.map(|(path, json)| (path.clone(), serde_json::from_str(json).unwrap())).collect(),
             marks: serde_json::from_str(&self.marks).unwrap_or_default(),
             names: serde_json::from_str(&self.names).unwrap_or_default(),
             hub: serde_json::from_str(&self.hub).unwrap_or_default(),
@@ -114,6 +125,16 @@ impl Disk {
     /// What is remembered of one page.
     pub fn record(&self, page: &PageId) -> Option<PageRecord> {
         self.pages.get(page).map(|(_, json)| serde_json::from_str(json).unwrap())
+    }
+
+    /// Where the document of a page lies, as far as is remembered.
+    pub fn path(&self, page: &PageId) -> Option<&DocPath> {
+        self.pages.get(page).map(|(path, _)| path)
+    }
+
+    /// What is remembered of a document without a page.
+    pub fn birth(&self, path: &DocPath) -> Option<Birth> {
+        self.births.get(path).map(|json| serde_json::from_str(json).unwrap())
     }
 
     /// The pages whose last write is in doubt for the next process.
@@ -142,6 +163,7 @@ fn frame(change: &Change) -> Vec<u8> {
             PageChange::Forget => frame.gone.push(id.clone()),
         }
     }
+    frame.births = change.births.iter().map(|(path, birth)| (path.to_text(), birth.clone())).collect();
     (frame.marks, frame.names, frame.hub) = (change.marks, change.names.clone(), change.hub.clone());
     let json = serde_json::to_vec(&frame).unwrap();
     [Digest::of(&json).to_hex().into_bytes(), json].concat()

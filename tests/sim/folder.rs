@@ -8,11 +8,12 @@ use std::ops::Index;
 use std::sync::Arc;
 
 use hubsync::daemon::scribe;
+use hubsync::document::edit::{self, Setting};
 use hubsync::document::links::Around;
 use hubsync::document::{self, Reading};
-use hubsync::engine::change::FileChange;
+use hubsync::engine::change::{FileChange, IdLine, Written};
 use hubsync::engine::settled::{RootHealth, Settled};
-use hubsync::local::identity::{self, FileFact, Home, Picture, Says, identify, remember};
+use hubsync::local::identity::{self, FileFact, Home, Picture, Presence, Says, identify, remember};
 use hubsync::local::links::Pointers;
 use hubsync::local::scan::Via;
 use hubsync::pace::debounce::{Debounce, Due};
@@ -183,6 +184,17 @@ impl Folder {
         self.files.values().filter(names).count()
     }
 
+    /// All paths.
+    pub fn paths(&self) -> impl Iterator<Item = &String> {
+        self.files.keys()
+    }
+
+    /// The files that name a page.
+    pub fn naming(&self, page: &PageId) -> Vec<String> {
+        let names = |file: &File| document::parse(&file.bytes, &self.rules).reading.page_id() == Some(page);
+        self.files.iter().filter(|(_, file)| names(file)).map(|(path, _)| path.clone()).collect()
+    }
+
     /// All files, to be put back later.
     pub fn tree(&self) -> Vec<(String, Vec<u8>, Option<Doc>)> {
         self.files.iter().map(|(path, file)| (path.clone(), file.bytes.clone(), file.doc.clone())).collect()
@@ -210,6 +222,32 @@ impl Folder {
         }
         let around = Around { path: &DocPath::new(path)?, map: &self.pointers.map().read() };
         document::body_among(&file.bytes, &self.rules, around).filter(|body| BodyPrint::of(body) == print)
+    }
+
+    /// The page of this file is known, although the file does not name it yet.
+    pub fn known(&mut self, page: PageId, path: DocPath) {
+        self.homes.insert(page, Home { path, presence: Presence::There });
+    }
+
+    /// The id of a page is written into its file, as `daemon/id_line` does it.
+    pub fn write_id(&mut self, now: Now, line: &IdLine) -> Written {
+        let path = line.path.to_text();
+        let Some(file) = self.files.get(&path).filter(|_| !self.missing) else { return Written::Stale };
+        if Digest::of(&file.bytes) != line.source {
+            return Written::Stale;
+        }
+        match edit::set(&file.bytes, &Setting::PageId(&line.page)) {
+            Ok(bytes) => {
+                self.write_bytes(now, &path, &bytes);
+                Written::Done
+            }
+            Err(why) => Written::Failed(why.to_string()),
+        }
+    }
+
+    /// What a file holds.
+    pub fn bytes(&self, path: &str) -> Option<&[u8]> {
+        self.files.get(path).map(|file| file.bytes.as_slice())
     }
 
     /// The watcher names a path.
@@ -259,7 +297,7 @@ impl Folder {
         }
         self.follow(now, quiet);
         match identity::health(&self.facts, &self.homes) {
-            RootHealth::Ok => (RootHealth::Ok, self.tell(now.wall)),
+            RootHealth::Ok => (RootHealth::Ok, self.tell(now.wall, paths)),
             other => (other, Vec::new()),
         }
     }
@@ -301,9 +339,10 @@ impl Folder {
         }
     }
 
-    fn tell(&mut self, now: Wall) -> Vec<Settled> {
+    fn tell(&mut self, now: Wall, looked: &BTreeSet<String>) -> Vec<Settled> {
         let picture = identify(&self.facts, &self.homes, now);
-        let news = picture.since(&self.told, now);
+        let mut news = picture.since(&self.told, now);
+        news.extend(picture.still_gone(&self.told, |path| looked.contains(&path.to_text())));
         remember(&mut self.homes, &picture);
         self.told = picture;
         news

@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "the random walk takes its seed from the environment, to replay one")]
 #![allow(missing_docs, reason = "the names of tests are their documentation")]
 
+mod births;
 mod cost;
 mod disk;
 mod drafts;

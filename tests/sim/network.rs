@@ -193,7 +193,7 @@ impl World {
         self.arrived(n);
         let flight = self.flights.remove(n).unwrap();
         let mut response = flight.arrived.clone().unwrap();
-        if response.status == 200 {
+        if response.status == 200 || response.status == 201 {
             response.body = body(&response.body);
         }
         self.answered_with(flight, response);

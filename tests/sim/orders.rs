@@ -1,7 +1,7 @@
 //! A person's order to the engine, and a person's pause.
 
 use hubsync::engine::change::PersonPause;
-use hubsync::engine::{Input, Mode, OrderId, PublishNow, Rest, ShutWhy, WaitsOn};
+use hubsync::engine::{Archives, Input, Mode, OrderId, PublishNow, Rest, ShutWhy, WaitsOn};
 use hubsync::page::Wall;
 use hubsync::policy::{OnDifference, Policy};
 use hubsync::reason::{Code, State};
@@ -13,7 +13,10 @@ const ONE: OrderId = OrderId(1);
 
 fn order(w: &mut World, paths: &[&str]) {
     let scope = paths.iter().map(|path| World::doc_path(path)).collect();
-    w.handle(Input::PublishNow(ONE, PublishNow { scope, on_first_meeting: None }));
+    w.handle(Input::PublishNow(
+        ONE,
+        PublishNow { scope, create: None, archives: Archives::Guarded, on_first_meeting: None },
+    ));
 }
 
 fn rest(w: &mut World) -> Rest {
@@ -85,7 +88,10 @@ fn an_order_with_first_meeting_local_is_for_what_it_names_and_no_longer_than_it_
     w.settle();
     assert_eq!(w.state("p1.md"), (State::Conflict, Some(Code::FirstMeeting)));
     let scope = vec![World::doc_path("p1.md")];
-    w.handle(Input::PublishNow(ONE, PublishNow { scope, on_first_meeting: Some(OnDifference::Local) }));
+    w.handle(Input::PublishNow(
+        ONE,
+        PublishNow { scope, create: None, archives: Archives::Guarded, on_first_meeting: Some(OnDifference::Local) },
+    ));
     w.settle();
     assert_eq!((w.live_text("p1").as_deref(), w.live_text("p2").as_deref()), (Some("Mine."), Some("Theirs.")));
     w.handle(Input::OrderEnded(ONE));

@@ -143,7 +143,7 @@ impl Keeps for File {
 
     fn load(&mut self) -> Memory {
         let loaded = self.store.load().unwrap();
-        Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub }
+        Memory { pages: loaded.pages, births: loaded.births, marks: loaded.marks, names: loaded.names, hub: loaded.hub }
     }
 
     fn log(&mut self) -> Vec<LogEntry> {

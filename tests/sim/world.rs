@@ -8,14 +8,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hubsync::engine::change::{Change, FileChange};
+use hubsync::engine::change::{Change, FileChange, IdLine};
 use hubsync::engine::request::{Answer, AnswerBody, Request};
 use hubsync::engine::settled::RootHealth;
-use hubsync::engine::{Effect, Engine, Id, Input, Memory, Mode, Rest, Setting};
+use hubsync::engine::{Archives, Effect, Engine, Id, Input, Memory, Mode, Rest, Setting};
 use hubsync::hub::api;
 use hubsync::local::identity::{Home, Presence};
 use hubsync::pace::quota::{Lane, Limits, Quota, SlotId};
-use hubsync::page::{DocPath, Mono, Now, Stamp, Wall};
+use hubsync::page::{DocPath, Mono, Now, PageId, Stamp, Wall};
 use hubsync::policy::{ConflictCheck, OnDifference, Policy};
 use hubsync::reason::State;
 use hubsync::sandbox::{self, Model, SANDBOX_KEY, Settings, Time};
@@ -77,7 +77,7 @@ impl Flight {
         match &self.request {
             Request::Get(id) | Request::Archive(id) => id.as_str() == page,
             Request::Patch(patch) => patch.page.as_str() == page,
-            Request::List { .. } | Request::Names(..) => false,
+            Request::List { .. } | Request::Names(..) | Request::Create(_) => false,
         }
     }
 }
@@ -131,6 +131,10 @@ pub struct World {
     pub stores: VecDeque<(Id, Box<Change>)>,
     pub flights: VecDeque<Flight>,
     pub(super) late: Vec<Late>,
+    /// Pages that were to be archived, when, and which files named them then.
+    pub archives: Vec<(PageId, i64, Vec<String>)>,
+    /// Ids that are to be written into files.
+    pub id_lines: VecDeque<(Id, IdLine)>,
     pub rereads: Vec<DocPath>,
     /// Documents that a command is to write.
     pub file_writes: VecDeque<(Id, DocPath, Box<FileChange>)>,
@@ -160,7 +164,7 @@ impl World {
     }
 
     pub fn with(mode: Mode, policy: Policy, settings: Settings) -> Self {
-        let setting = Setting { mode, scope: Vec::new(), hold_ms: 0, jitter: 0.5 };
+        let setting = Setting { mode, scope: Vec::new(), hold_ms: 0, jitter: 0.5, archives: Archives::Guarded };
         let limits = Limits {
             per_minute: settings.per_minute,
             per_day: settings.per_day,
@@ -192,6 +196,8 @@ impl World {
             stores: VecDeque::new(),
             flights: VecDeque::new(),
             late: Vec::new(),
+            archives: Vec::new(),
+            id_lines: VecDeque::new(),
             rereads: Vec::new(),
             file_writes: VecDeque::new(),
             fates: VecDeque::new(),
@@ -288,6 +294,8 @@ impl World {
                 Effect::Return(id) => self.give_back(id),
                 Effect::Store(id, change) => self.stores.push_back((id, change)),
                 Effect::Send(id, request) => self.send(id, request),
+                Effect::WriteId(id, line) => self.id_lines.push_back((id, line)),
+                Effect::Known(page, path) => self.folder.known(page, path),
                 Effect::Write(id, path, change) => self.file_writes.push_back((id, path, change)),
                 Effect::Reread(path) => self.rereads.push(path),
             }
@@ -303,17 +311,29 @@ impl World {
     fn send(&mut self, id: Id, request: Request) {
         let sent = self.now();
         let (mut body, mut looked) = (None, self.time);
-        if let Request::Patch(patch) = &request {
-            if let Some(text) = &patch.patch.text {
-                body = self.folder.body(&patch.path.to_text(), patch.source, text.body);
-                if body.is_none() {
-                    self.trace.push("stale".to_owned());
-                    self.give_back(id);
-                    let body = AnswerBody::Stale;
-                    let answer = Answer { sent, ended: sent, date: None, body };
-                    return self.engine.handle(sent, Input::Answered(id, answer));
-                }
+        let text = match &request {
+            Request::Patch(patch) => patch.patch.text.as_ref().map(|text| (&patch.path, patch.source, text.body)),
+            Request::Create(create) => Some((&create.path, create.post.source, create.post.body)),
+            _ => None,
+        };
+        if let Some((path, source, print)) = text {
+            body = self.folder.body(&path.to_text(), source, print);
+            if body.is_none() {
+                self.trace.push("stale".to_owned());
+                self.give_back(id);
+                let body = AnswerBody::Stale;
+                let answer = Answer { sent, ended: sent, date: None, body };
+                return self.engine.handle(sent, Input::Answered(id, answer));
             }
+        }
+        if let Request::Archive(id) = &request {
+            self.archives.push((id.clone(), self.time, self.folder.naming(id)));
+        }
+        if let Request::Create(create) = &request {
+            let intent = self.disk.birth(&create.path).is_some_and(|birth| birth.doubt.is_some());
+            assert!(intent, "a page is made, and nothing on the disk tells of it");
+        }
+        if let Request::Patch(patch) = &request {
             self.watch.not_refused(patch);
         }
         if let Some(page) = writes_to(&request) {
@@ -326,6 +346,7 @@ impl World {
         let method = match call.method {
             api::Method::Get => "GET",
             api::Method::Patch => "PATCH",
+            api::Method::Post => "POST",
             api::Method::Delete => "DELETE",
         };
         let rows = self.rows.to_string();
@@ -375,6 +396,15 @@ impl World {
         let result = self.disk.commit(*change);
         self.trace.push(if result.is_ok() { "store" } else { "store fails" }.to_owned());
         self.handle(Input::Stored(id, result));
+    }
+
+    /// The id of a page is written into its document, if that is what it was.
+    pub fn write_id(&mut self) {
+        let (id, line) = self.id_lines.pop_front().expect("an id is to be written");
+        assert!(self.disk.record(&line.page).is_some(), "an id is written of which nothing on the disk tells");
+        let written = self.folder.write_id(self.now(), &line);
+        self.trace.push(format!("id of {} into {}: {written:?}", line.page, line.path.to_text()));
+        self.handle(Input::IdWritten(id, written));
     }
 
     /// The hub gets the `n`th request under way.
@@ -434,6 +464,8 @@ impl World {
             self.grant();
         } else if !self.stores.is_empty() {
             self.store();
+        } else if !self.id_lines.is_empty() {
+            self.write_id();
         } else if let Some(first) = self.flights.front() {
             let write = first.is_write();
             let queue = if write && !self.write_fates.is_empty() { &mut self.write_fates } else { &mut self.fates };
@@ -539,6 +571,7 @@ impl World {
     pub fn begin(&mut self) {
         self.reserves.clear();
         self.stores.clear();
+        self.id_lines.clear();
         self.rereads.clear();
         self.file_writes.clear();
         (self.booted, self.lag) = (self.time, 0);
@@ -592,6 +625,7 @@ pub fn short(request: &Request) -> String {
         Request::List { updated_after, page } => format!("LIST {:?} {page}", updated_after.map(Stamp::to_iso)),
         Request::Names(kind, page) => format!("NAMES {kind:?} {page}"),
         Request::Patch(patch) => format!("PATCH {} {:?}", patch.page, patch.patch.api_fields()),
+        Request::Create(create) => format!("POST {} {:?}", create.path.to_text(), create.post.title),
         Request::Archive(id) => format!("DELETE {id}"),
     }
 }

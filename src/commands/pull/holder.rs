@@ -11,8 +11,9 @@ use crate::daemon::clock::Clock;
 use crate::daemon::control::{LONGEST_ORDER, MetOrder, Order, Reply};
 use crate::daemon::driver::{cache_entries, file_entries};
 use crate::daemon::orders::encoded;
+use crate::engine::change::Written;
 use crate::engine::settled::RootHealth;
-use crate::engine::{Effect, Engine, Input, Memory, Met, Mode, Setting};
+use crate::engine::{Archives, Effect, Engine, Input, Memory, Met, Mode, Setting};
 use crate::local::Quiet;
 use crate::local::folder::{Folder, Round};
 use crate::output::Console;
@@ -22,7 +23,7 @@ use crate::reconcile::page_record::Seen;
 use crate::state::backups::Backups;
 use crate::state::error::StateError;
 use crate::state::lock::Lock;
-use crate::state::store::{Store, Was};
+use crate::state::store::{Loaded, Store, Was};
 
 /// How long a daemon may take for one page.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
@@ -139,8 +140,10 @@ impl Ours {
         }
         let loaded = store.load()?;
         let mut folder = opening::folder(config, cache_entries(store.files()?), &loaded.pages)?;
-        let memory = Memory { pages: loaded.pages, marks: loaded.marks, names: loaded.names, hub: loaded.hub };
-        let setting = Setting { mode: Mode::Daemon, scope: Vec::new(), hold_ms: 0, jitter: 0.0 };
+        let Loaded { pages, births, marks, names, hub, .. } = loaded;
+        let memory = Memory { pages, births, marks, names, hub };
+        let archives = Archives::Guarded;
+        let setting = Setting { mode: Mode::Daemon, scope: Vec::new(), hold_ms: 0, jitter: 0.0, archives };
         let engine = Engine::new(config.policy(), setting, memory);
         let round = folder.scan(clock.now().wall, Quiet::AtOnce);
         let backups = Backups::of_state(&config.state);
@@ -174,6 +177,12 @@ impl Ours {
                     Input::Stored(id, Ok(()))
                 }
                 Effect::Write(id, ..) => Input::Wrote(id, Err("`hubsync resolve` does that".to_owned())),
+                // The next run writes it.
+                Effect::WriteId(id, _) => Input::IdWritten(id, Written::Stale),
+                Effect::Known(page, path) => {
+                    self.folder.note_known(page, path);
+                    continue;
+                }
                 // A slot is asked for once, and never granted: so nothing is sent.
                 Effect::Reserve(..) | Effect::Return(_) | Effect::Send(..) | Effect::Reread(_) => continue,
             };

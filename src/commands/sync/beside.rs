@@ -52,6 +52,8 @@ pub(super) fn order(args: &cli::Sync, config: &Config, scope: &[DocPath]) -> Syn
     SyncOrder {
         root: encoded(&config.root),
         paths: scope.iter().map(|path| encoded(path.as_path())).collect(),
+        create: args.create,
+        confirm_archive: args.confirm_archive,
         first_meeting: args.first_meeting.map(|side| match side {
             cli::FirstMeeting::Local => FirstMeeting::Local,
             cli::FirstMeeting::Hold => FirstMeeting::Hold,

@@ -98,10 +98,14 @@ fn line(settled: &Settled) -> String {
     match settled {
         Settled::Page { id, path, found } => match found {
             Found::Document(authored) => format!("{id}: {} says {:?}", path.to_text(), authored.source),
-            Found::Held(reason) => format!("{id}: {} {}", path.to_text(), reason.code.as_str()),
+            Found::Held(reason) | Found::Unnamed { reason, .. } => {
+                format!("{id}: {} {}", path.to_text(), reason.code.as_str())
+            }
             Found::Gone { .. } => format!("{id}: {} gone", path.to_text()),
         },
         Settled::Loose { path, reason, .. } => format!("{} {}", path.to_text(), reason.code.as_str()),
+        Settled::Newborn { path, .. } => format!("{} no_page_id", path.to_text()),
+        Settled::StillGone { id } => format!("{id}: still gone"),
         Settled::LooseGone { path } => format!("{} no more", path.to_text()),
     }
 }
@@ -156,7 +160,9 @@ fn a_deleted_file_is_gone_since_it_was_first_missed() {
     let [Settled::Page { found: Found::Gone { since }, .. }] = &round.settled[..] else { panic!("{round:?}") };
     assert!(since.0 >= missed.0 && since.0 < missed.0 + 60_000);
     assert_eq!(round.cache_gone, [path("a.md")]);
-    assert_eq!(bench.folder.scan(missed.plus(3_600_000), Quiet::AtOnce).settled, [], "and not since a later moment");
+    let again = bench.folder.scan(missed.plus(3_600_000), Quiet::AtOnce).settled;
+    assert!(matches!(&again[..], [Settled::StillGone { .. }]), "and not since a later moment: {again:?}");
+    assert_eq!(bench.look(&["b.md"]), [""; 0], "nobody looked for it");
     bench.write("a.md", &text("A", "x"));
     assert_eq!(bench.look(&["a.md"]), [says("A", "a.md", &text("A", "x"))]);
 }
@@ -277,7 +283,7 @@ fn a_root_that_is_missing_empty_or_another_one_tells_nothing() {
     assert_eq!(bench.scan(), ["root missing"]);
     fs::remove_file(bench.dir.path().join("root")).unwrap();
     fs::rename(bench.dir.path().join("away"), bench.at("")).unwrap();
-    assert_eq!(bench.look(&["a.md"]), [""; 0], "as if nothing had been");
+    assert_eq!(bench.look(&["a.md"]), ["C: still gone"], "as if nothing had been");
 }
 
 #[test]

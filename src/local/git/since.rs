@@ -136,10 +136,13 @@ impl Since {
     /// Whether a finding of the folder concerns the run.
     pub fn concerns(&self, settled: &Settled) -> bool {
         match settled {
+            Settled::StillGone { id } => self.histories.iter().any(|history| history.id == *id),
             Settled::Page { id, path, .. } => {
                 self.is_changed(path) || self.histories.iter().any(|history| history.id == *id)
             }
-            Settled::Loose { path, .. } | Settled::LooseGone { path } => self.is_changed(path),
+            Settled::Loose { path, .. } | Settled::Newborn { path, .. } | Settled::LooseGone { path } => {
+                self.is_changed(path)
+            }
         }
     }
 

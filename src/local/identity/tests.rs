@@ -44,11 +44,14 @@ fn picture(files: Vec<(&str, Says)>, known: &[(&str, &str)]) -> Picture {
 fn told(picture: &Picture) -> Vec<String> {
     let pages = picture.pages.iter().map(|(id, (path, standing))| match standing.found() {
         Found::Document(_) => format!("{id}: {} document", path.to_text()),
-        Found::Held(reason) => format!("{id}: {} {}", path.to_text(), reason.code.as_str()),
+        Found::Held(reason) | Found::Unnamed { reason, .. } => {
+            format!("{id}: {} {}", path.to_text(), reason.code.as_str())
+        }
         Found::Gone { since } => format!("{id}: {} gone since {}", path.to_text(), since.0),
     });
     let loose = picture.loose.iter().map(|(path, (_, reason))| format!("{} {}", path.to_text(), reason.code.as_str()));
-    pages.chain(loose).collect()
+    let newborns = picture.newborns.keys().map(|path| format!("{} newborn", path.to_text()));
+    pages.chain(newborns).chain(loose).collect()
 }
 
 #[test]

@@ -464,6 +464,7 @@ prop_compose! {
             missed: times.last().copied().map(Wall),
             published: times.into_iter().map(Wall).collect(),
             history: texts,
+            born: moved.as_ref().map(|_| AT),
             base, seen, moved, doubt, past: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hubsync::engine::settled::{RootHealth, Settled};
+use hubsync::engine::settled::{Found, RootHealth, Settled};
 use hubsync::engine::{Input, Mode, PageReport, Summary, Writes};
 use hubsync::pace::quota::{Limits, Quota};
 use hubsync::page::DocPath;
@@ -72,7 +72,7 @@ impl World {
 
     /// Requests that the hub saw since the log was last forgotten: reads, writes.
     pub fn requests(&self) -> (usize, usize) {
-        let writes = self.hub.log().iter().filter(|entry| entry.method == "PATCH").count();
+        let writes = self.hub.log().iter().filter(|entry| entry.method != "GET").count();
         (self.hub.log().len() - writes, writes)
     }
 
@@ -161,6 +161,7 @@ impl World {
 
     fn round(&mut self, (health, settled): (RootHealth, Vec<Settled>)) {
         self.root = health.clone();
+        self.trace.extend(settled.iter().map(told));
         self.handle(Input::Health(health));
         self.handle(Input::Settled(settled));
     }
@@ -197,6 +198,25 @@ impl World {
         (self.limits, self.ledger) = (limits, Ledger::default());
         self.quota = Quota::new(limits);
         self.watch.set_limits(limits);
+    }
+}
+
+/// What a round says, in short.
+fn told(settled: &Settled) -> String {
+    match settled {
+        Settled::Page { id, path, found } => {
+            let what = match found {
+                Found::Document(_) => "is a document",
+                Found::Unnamed { .. } => "lacks its id",
+                Found::Held(reason) => reason.code.as_str(),
+                Found::Gone { .. } => "is gone",
+            };
+            format!("told: {} of {id} {what}", path.to_text())
+        }
+        Settled::Newborn { path, .. } => format!("told: {} has no page", path.to_text()),
+        Settled::Loose { path, reason, .. } => format!("told: {} {}", path.to_text(), reason.code.as_str()),
+        Settled::StillGone { id } => format!("told: the file of {id} is still gone"),
+        Settled::LooseGone { path } => format!("told: {} is no more", path.to_text()),
     }
 }
 

@@ -1,0 +1,249 @@
+//! Documents without `page_id` get a page, and its id one line in their front matter; nothing else of them is touched.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::Command;
+
+use hubsync::sandbox::{Page, Status};
+use serde_json::Value;
+
+use crate::place::{Place, Ran, files, until};
+
+const CREATE: &str = "publish:\n  create: true\n  default_status: published\n";
+
+/// How many documents are made at once in `git diff`.
+const MANY: usize = 20;
+
+fn text(place: &Place, name: &str) -> String {
+    std::fs::read_to_string(place.root().join(name)).unwrap()
+}
+
+/// The pages of this title.
+fn titled(place: &Place, title: &str) -> Vec<Page> {
+    let hub = place.hub.lock();
+    let all = hub.model.pages().filter(|page| page.title() == title);
+    all.cloned().collect()
+}
+
+fn posts(place: &Place) -> usize {
+    place.requests().get("POST").copied().unwrap_or(0)
+}
+
+fn page_of<'a>(json: &'a Value, path: &str) -> &'a Value {
+    json["pages"].as_array().unwrap().iter().find(|page| page["path"] == path).unwrap_or_else(|| panic!("{json:#}"))
+}
+
+#[test]
+fn a_page_is_made_of_all_that_the_document_says_and_its_id_is_one_more_line() {
+    let place = Place::with(CREATE);
+    let folder = place.hub.lock().model.add_folder(hubsync::sandbox::server::clock(), "Sales", None);
+    let skill = place.hub.lock().model.add_skill(hubsync::sandbox::server::clock(), "Objections");
+    let before = "\u{feff}---\r\n# kept\r\ntitle:   'Odd  spacing'   # and this\r\nfolders: Sales\r\nskills: [Objections]\r\n\
+                  visibility: private\r\ntags: [a,   b]\r\n---\r\n\r\nBody stays.\r\n";
+    place.write("new.md", before);
+    std::fs::set_permissions(place.root().join("new.md"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    place.write("other.md", "---\nsync: false\n---\nx\n");
+    let time = std::fs::metadata(place.root().join("other.md")).unwrap().mtime_nsec();
+    let ran = place.run(&["sync"]).ends(0);
+    assert!(ran.out.contains("created new.md"), "{ran:?}");
+    let pages = titled(&place, "Odd  spacing");
+    let [page] = pages.as_slice() else { panic!("{pages:?}") };
+    assert_eq!(page.content(), Some("\nBody stays.\n"));
+    assert_eq!((&page.folder_ids, &page.skill_ids), (&vec![folder], &vec![skill]));
+    assert_eq!(serde_json::to_value(page.visibility).unwrap(), "private");
+    let line = format!("page_id: {}\r\n", page.id);
+    assert_eq!(text(&place, "new.md"), before.replacen("---\r\n\r\n", &format!("{line}---\r\n\r\n"), 1));
+    assert_eq!(std::fs::metadata(place.root().join("new.md")).unwrap().mode() & 0o777, 0o640);
+    assert_eq!(
+        std::fs::metadata(place.root().join("other.md")).unwrap().mtime_nsec(),
+        time,
+        "other files are not touched"
+    );
+    assert_eq!(files(&place.root()).len(), 2, "nothing is left beside");
+    place.requests();
+    place.run(&["sync"]).ends(0);
+    assert_eq!(place.requests().keys().collect::<Vec<_>>(), ["GET"], "it is a page like any other");
+}
+
+#[test]
+fn what_other_tools_keep_private_and_what_is_no_document_gets_no_page() {
+    let place = Place::with(CREATE);
+    place.write("bare.md", "No front matter.\n");
+    place.write("off.md", "---\ntitle: Off\nsync: false\n---\nx\n");
+    place.write("private.md", "---\nprivate: true\n---\nx\n");
+    place.write("unpublished.md", "---\npublish: false\n---\nx\n");
+    place.write("unclosed.md", "---\ntitle: T\nstatus: draft\nx\n");
+    place.write("toml.md", "+++\ntitle = \"T\"\n+++\nx\n");
+    place.run(&["sync"]);
+    assert_eq!(posts(&place), 0);
+    for name in ["bare.md", "off.md", "private.md", "unpublished.md", "unclosed.md", "toml.md"] {
+        assert!(!text(&place, name).contains("page_id"), "{name}");
+    }
+}
+
+#[test]
+fn a_draft_is_made_as_a_draft_and_a_document_without_a_title_is_named_as_its_file() {
+    let place = Place::with("publish:\n  create: true\n");
+    place.write("sub/Pricing objections.md", "---\n---\nJust text.\n");
+    place.write("draft.md", "---\ntitle: Later\ndraft: true\nstatus:\n---\nText.\n");
+    place.run(&["sync"]).ends(0);
+    for title in ["Pricing objections", "Later"] {
+        let pages = titled(&place, title);
+        let [page] = pages.as_slice() else { panic!("{title}: {pages:?}") };
+        assert_eq!(page.status(), Status::Draft);
+    }
+    place.requests();
+    place.run(&["sync"]).ends(0);
+    let requests = place.requests();
+    assert!(requests.keys().all(|method| method == "GET"), "a draft is in step with what was sent: {requests:?}");
+}
+
+#[test]
+fn a_dry_run_tells_of_pages_that_would_be_made_and_status_that_they_are_pending() {
+    let place = Place::with(CREATE);
+    place.write("new.md", "---\ntitle: T\nfolders: []\n---\nx\n");
+    let json = place.json(&["sync", "--dry-run", "--json"]);
+    let plan = &json["plan"][0];
+    assert_eq!((&plan["action"], &plan["path"], &plan["page_id"]), (&"create".into(), &"new.md".into(), &Value::Null));
+    assert_eq!(plan["fields"], serde_json::json!(["title", "content", "status", "visibility", "folder_ids"]));
+    place.run(&["sync", "--dry-run"]).ends(1);
+    let status = place.json(&["status", "--json"]);
+    assert_eq!(page_of(&status, "new.md")["state"], "pending");
+    assert_eq!(posts(&place), 0);
+    assert!(!text(&place, "new.md").contains("page_id"));
+    place.run(&["sync"]).ends(0);
+    let status = place.json(&["status", "--json"]);
+    let page = page_of(&status, "new.md");
+    assert_eq!(page["state"], "in_step");
+    assert!(page["page_id"].is_string() && page["last_synced_at"].is_string(), "{page:#}");
+}
+
+#[test]
+fn where_ci_is_set_no_page_is_made_unless_that_was_typed() {
+    let place = Place::with(CREATE);
+    place.write("new.md", "---\ntitle: T\n---\nx\n");
+    let in_ci = |args: &[&str]| {
+        let mut command = place.command(args);
+        command.env("CI", "true");
+        Ran::of(command.output().unwrap())
+    };
+    in_ci(&["sync"]).ends(0);
+    assert_eq!(posts(&place), 0);
+    let config = in_ci(&["config"]).ends(0).out;
+    assert!(config.lines().any(|line| line.contains("publish.create") && line.contains("CI")), "{config}");
+    in_ci(&["sync", "--create"]).ends(0);
+    assert_eq!(posts(&place), 1);
+    place.config("");
+    place.write("more.md", "---\ntitle: More\n---\nx\n");
+    place.run(&["sync"]).ends(0);
+    assert_eq!(posts(&place), 0, "`publish.create` is off");
+    place.run(&["sync", "--create"]).ends(0);
+    assert_eq!(posts(&place), 1);
+}
+
+#[test]
+fn a_page_whose_answer_was_lost_is_found_again_and_not_made_twice() {
+    for fault in ["POST/drop-after:x1", "POST/error-after=502:x1", "POST/drop-before:x1", "POST/cut:x1"] {
+        let place = Place::with(CREATE);
+        place.write("lost.md", "---\ntitle: Lost answer\n---\nOnly once.\n");
+        place.faults(&[fault]);
+        place.run(&["sync"]);
+        place.run(&["sync"]).ends(0);
+        assert_eq!(titled(&place, "Lost answer").len(), 1, "{fault}");
+        assert!(text(&place, "lost.md").contains("page_id: "), "{fault}");
+    }
+}
+
+#[test]
+fn a_file_that_can_t_be_written_to_gets_no_page_and_says_so() {
+    let place = Place::with(CREATE);
+    place.write("real.md", "---\ntitle: Twice\n---\nx\n");
+    std::fs::hard_link(place.root().join("real.md"), place.path("elsewhere.md")).unwrap();
+    place.write("flow.md", "---\n{title: Flow}\n---\nx\n");
+    let ran = place.run(&["sync"]).ends(1);
+    assert!(ran.out.contains("real.md: blocked") && ran.out.contains("flow.md: blocked"), "{ran:?}");
+    assert_eq!(posts(&place), 0);
+    std::fs::remove_file(place.path("elsewhere.md")).unwrap();
+    place.write("flow.md", "---\ntitle: Flow\n---\nx\n");
+    place.run(&["sync"]).ends(0);
+    assert_eq!(posts(&place), 2);
+}
+
+#[test]
+fn an_editor_that_saves_over_the_id_gets_it_written_again() {
+    let place = Place::with(&format!("{CREATE}watch:\n  debounce: 100ms\n"));
+    let old = "---\ntitle: Edited\n---\nFirst.\n";
+    place.write("edited.md", old);
+    let _daemon = place.daemon();
+    let named = || text(&place, "edited.md").contains("page_id: ");
+    until("the id is in the file", named);
+    for round in 0..3 {
+        place.write("edited.md", old.replace("First", &format!("Edit {round}")));
+        until("the id is in the file again", named);
+        let wanted = format!("Edit {round}.\n");
+        until("the edit is published", || titled(&place, "Edited").iter().any(|page| page.content() == Some(&wanted)));
+    }
+    assert_eq!(titled(&place, "Edited").len(), 1);
+}
+
+#[test]
+fn a_daemon_that_is_killed_at_any_moment_leaves_one_page_a_document() {
+    let place = Place::with(&format!("{CREATE}watch:\n  debounce: 100ms\n"));
+    for round in 0..6 {
+        place.write(&format!("doc{round}.md"), format!("---\ntitle: Doc {round}\n---\nText {round}.\n"));
+        let daemon = place.start(&["run"]);
+        until("something was made, or is being made", || {
+            let hub = place.hub.lock();
+            hub.model.log().iter().any(|entry| entry.method == "POST")
+        });
+        // Right after the hub has seen the POST: before its answer, its store, or the written line.
+        std::thread::sleep(std::time::Duration::from_millis(round * 4));
+        daemon.signal(rustix::process::Signal::KILL);
+        drop(daemon);
+        place.requests();
+    }
+    place.run(&["sync"]).ends(0);
+    for round in 0..6 {
+        assert_eq!(titled(&place, &format!("Doc {round}")).len(), 1, "{round}");
+        assert!(text(&place, &format!("doc{round}.md")).contains("page_id: "), "{round}");
+    }
+}
+
+#[test]
+fn a_sync_beside_a_daemon_makes_pages_when_that_is_typed() {
+    let place = Place::with("watch:\n  debounce: 100ms\n");
+    place.write("new.md", "---\ntitle: T\n---\nx\n");
+    let _daemon = place.daemon();
+    place.run(&["sync"]).ends(0);
+    assert_eq!(posts(&place), 0);
+    place.run(&["sync", "--create"]).ends(0);
+    assert_eq!(posts(&place), 1);
+    until("the id is in the file", || text(&place, "new.md").contains("page_id: "));
+}
+
+#[test]
+fn git_diff_shows_one_added_line_for_each_page_that_was_made() {
+    let place = Place::with(CREATE);
+    for n in 0..MANY {
+        let end = if n % 2 == 0 { "\n" } else { "\r\n" };
+        place.write(&format!("d{n}.md"), format!("---\ntitle: Doc {n} # kept\n---\n\nText {n}.\n").replace('\n', end));
+    }
+    let git = |args: &[&str]| {
+        let mut command = Command::new("git");
+        command.current_dir(place.root()).args(["-c", "user.name=T", "-c", "user.email=t@example.com"]);
+        command.args(["-c", "core.autocrlf=false", "-c", "core.safecrlf=false"]).args(args);
+        let output = command.env("HOME", place.path("home")).env("GIT_CONFIG_NOSYSTEM", "1").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "before"]);
+    place.run(&["sync"]).ends(0);
+    assert_eq!(posts(&place), MANY);
+    let stat = git(&["diff", "--numstat"]);
+    assert_eq!(stat.lines().count(), MANY, "{stat}");
+    assert!(stat.lines().all(|line| line.starts_with("1\t0\t")), "{stat}");
+    let added = git(&["diff", "-U0"]);
+    let added = added.lines().filter(|line| line.starts_with('+') && !line.starts_with("+++"));
+    assert!(added.clone().count() == MANY && added.clone().all(|line| line.starts_with("+page_id: ")));
+}
