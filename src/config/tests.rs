@@ -226,11 +226,9 @@ fn all_errors_are_told_at_once_in_the_order_of_the_file() {
 
 #[test]
 fn what_this_version_cannot_do_is_refused_by_name() {
-    for (key, yaml) in [("dashboard.listen", "dashboard:\n  listen: \"127.0.0.1:7171\"\n")] {
-        let errors = Place::with(yaml).errors();
-        assert_eq!(errors.len(), 1, "{errors:?}");
-        assert!(errors[0].contains(&format!("{key}: this version")) && errors[0].contains("yet"), "{errors:?}");
-    }
+    let errors = Place::with("dashboard:\n  listen: \"127.0.0.1:7171\"\n").errors();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("dashboard.listen: this version") && errors[0].contains("yet"), "{errors:?}");
 }
 
 #[test]
