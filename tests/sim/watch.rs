@@ -74,6 +74,8 @@ pub struct Watch {
     pub filed: BTreeSet<String>,
     /// Whether the state was lost: what we wrote before is somebody's now.
     pub forgot: bool,
+    /// `on_delete: archive`.
+    pub archives: bool,
     /// The last text that we published, by page.
     published: BTreeMap<String, (String, String)>,
     /// Documents that the hub refused, by page and digest of their file.
@@ -110,6 +112,7 @@ impl Watch {
             lost: BTreeSet::new(),
             filed: BTreeSet::new(),
             forgot: false,
+            archives: false,
             published: BTreeMap::new(),
             refused: BTreeSet::new(),
             halves: BTreeSet::new(),
@@ -185,11 +188,11 @@ impl Watch {
         }
     }
 
-    /// An archive is about to be applied: a person confirmed it, and what it takes away is kept.
+    /// An archive is about to be applied: a person confirmed it, or asked for it once and for all; what it takes away is kept.
     fn archiving(&self, hub: &Model, id: &str, backups: &[Backup], looked: i64) {
         let Some(page) = hub.page(id).filter(|page| !page.archived) else { return };
         let confirmed = self.decided.get(id).is_some_and(|(_, keep)| *keep == Keep::Archive);
-        assert!(confirmed, "{id} is archived, and nobody confirmed it");
+        assert!(confirmed || self.archives, "{id} is archived, and nobody confirmed it");
         let live = page.live.as_ref().map(|live| live.content.as_str());
         let draft = page.draft.as_ref().and_then(|draft| draft.content.as_deref());
         let kept = |body: &str| backups.iter().any(|backup| backup.page.as_str() == id && backup.text.body == body);

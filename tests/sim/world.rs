@@ -16,7 +16,7 @@ use hubsync::hub::api;
 use hubsync::local::identity::{Home, Presence};
 use hubsync::pace::quota::{Lane, Limits, Quota, SlotId};
 use hubsync::page::{DocPath, Mono, Now, PageId, Stamp, Wall};
-use hubsync::policy::{ConflictCheck, OnDifference, Policy};
+use hubsync::policy::{ConflictCheck, OnDelete, OnDifference, Policy};
 use hubsync::reason::State;
 use hubsync::sandbox::{self, Model, SANDBOX_KEY, Settings, Time};
 
@@ -174,6 +174,7 @@ impl World {
         watch.unchecked = policy.conflict_check == ConflictCheck::Off;
         let hold = [policy.on_conflict, policy.on_first_meeting].iter().all(|what| *what == OnDifference::Hold);
         watch.holds = hold && !watch.unchecked;
+        watch.archives = policy.on_delete == OnDelete::Archive;
         let folder = Folder::new(policy.rules.clone(), policy.debounce, policy.max_delay);
         Self {
             hub: Model::new(settings),
