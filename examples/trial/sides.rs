@@ -20,6 +20,8 @@ use crate::report::Report;
 
 /// Paragraphs of a page; each side changes one at a time, so that texts can be merged.
 const PARAGRAPHS: usize = 4;
+/// So long the daemon may take to store what a look showed, in the hub's stamps.
+const STORED: i64 = 1_000_000;
 /// How often the daemon looks for drift, in seconds.
 const CHECK: u64 = 5;
 /// Folders in which pages can be filed.
@@ -35,6 +37,7 @@ struct Met {
     discarded: usize,
     filed_in_hub: usize,
     resolved: BTreeMap<&'static str, usize>,
+    overtaken: usize,
     unsettled: Vec<String>,
     both_merged: usize,
 }
@@ -54,6 +57,8 @@ struct Trial<'a> {
     /// Texts that the colleague published or left as a draft, by page.
     colleagues: Vec<(usize, String)>,
     drafts: BTreeMap<usize, Draft>,
+    /// When the colleague was at a page last.
+    touched: BTreeMap<usize, Time>,
     /// Texts that a command took out of a file.
     replaced: Vec<(usize, String)>,
     lost: Vec<String>,
@@ -84,6 +89,7 @@ pub fn run(minutes: u64, pages: usize, seed: u64) -> Outcome<Report> {
         met: Met::default(),
         colleagues: Vec::new(),
         drafts: BTreeMap::new(),
+        touched: BTreeMap::new(),
         replaced: Vec::new(),
         lost: Vec::new(),
         raced: 0,
@@ -217,6 +223,7 @@ impl Trial<'_> {
             }
         };
         self.place.colleague(&format!("pages/{}/{act}", id(page)), &body)?;
+        self.touched.insert(page, clock());
         match deed {
             Deed::Publish => {
                 self.met.published += 1;
@@ -266,6 +273,15 @@ impl Trial<'_> {
         }
     }
 
+    /// When the daemon last looked at a page: by itself, or by a list.
+    fn last_look(&self, page: usize) -> Option<Time> {
+        let is_look = |entry: &&LogEntry| {
+            let list = entry.target.contains("/knowledge-hub/pages?");
+            entry.method == "GET" && (list || is_about(entry, &id(page)))
+        };
+        self.log.iter().rev().find(is_look).map(|entry| entry.at)
+    }
+
     /// Whether a page was looked at between a moment and the first write after it.
     fn was_looked_at_after(&self, page: usize, moment: Time) -> bool {
         let after = self.log.iter().filter(|entry| entry.at > moment);
@@ -305,7 +321,11 @@ impl Trial<'_> {
 
     fn settle(&mut self, page: usize, keep: &'static str) -> Outcome<()> {
         let (_, before) = self.document(page)?;
-        let ended = self.place.run(&["resolve", &path(page), "--keep", keep, "--json"])?;
+        self.look_for_drafts();
+        let known = self
+            .last_look(page)
+            .is_some_and(|look| self.touched.get(&page).is_none_or(|touch| touch.0 + STORED < look.0));
+        let ended = self.place.run(&["resolve", &format!("root/{}", path(page)), "--keep", keep, "--json"])?;
         *self.met.resolved.entry(keep).or_default() += 1;
         let (_, after) = self.document(page)?;
         if after != before {
@@ -318,7 +338,10 @@ impl Trial<'_> {
                 .filter(|found| found["page_id"] == id(page).as_str())
                 .any(|found| found["state"] == "conflict" || found["state"] == "drifted")
         };
-        if waits(&ended.report) {
+        // A decision holds for what it was decided on; the colleague may have been there since the daemon's last look.
+        if waits(&ended.report) && !known {
+            self.met.overtaken += 1;
+        } else if waits(&ended.report) {
             self.met.unsettled.push(format!(
                 "{}: --keep {keep} exited {} and left {}",
                 id(page),
@@ -370,6 +393,7 @@ impl Trial<'_> {
         report.figure("… drafts, and those discarded", format!("{drafts}, {discarded}"));
         report.figure("… pages filed elsewhere", filed_in_hub);
         report.figure("settled by one command", format!("{:?}", self.met.resolved));
+        report.figure("… held, because the page had moved on since status", self.met.overtaken);
         report.figure("conflict markers taken out", self.met.both_merged);
         report.figure("texts that a command took out of a file", self.replaced.len());
         report.figure("drafts saved between look and write (can't be kept)", self.raced);

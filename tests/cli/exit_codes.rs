@@ -62,9 +62,9 @@ fn what_cannot_be_used_is_2() {
     place.config("watch:\n  debounse: 1s\n");
     let ran = place.run(&["sync"]).ends(2);
     assert!(ran.err.contains("hubsync.yaml:") && ran.err.contains("debounce"), "{ran:?}");
-    place.config("publish:\n  notice: x\n");
+    place.config("dashboard:\n  listen: \"127.0.0.1:7171\"\n");
     let ran = place.run(&["sync"]).ends(2);
-    assert!(ran.err.contains("publish.notice"), "{ran:?}");
+    assert!(ran.err.contains("dashboard.listen"), "{ran:?}");
     place.config("");
     std::fs::rename(place.root(), place.path("away")).unwrap();
     let ran = place.run(&["sync"]).ends(2);
