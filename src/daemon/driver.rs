@@ -12,7 +12,7 @@ use crate::daemon::keeper::{Keeper, Kept, Spent};
 use crate::daemon::sender::Sender;
 use crate::engine::change::{FileChange, IdLine, LogEntry, PersonPause, Written};
 use crate::engine::request::{Answer, AnswerBody, KeySource, Request};
-use crate::engine::{Effect, Engine, Id, Input};
+use crate::engine::{About, Decided, Effect, Engine, Id, Input};
 use crate::local::cache::CacheEntry;
 use crate::local::folder::Round;
 use crate::pace::quota::{Limits, NotUntil};
@@ -142,9 +142,19 @@ impl Driver {
                 Effect::Reread(path) => self.reread.push(path),
             }
         }
-        for decided in self.engine.take_trail() {
-            let path = decided.path.as_ref().map(DocPath::to_text);
-            tracing::trace!(page_id = decided.page.as_str(), path, rule = decided.rule, "decided");
+        self.tell_rows();
+    }
+
+    /// Which rows of the table answered goes into the log.
+    fn tell_rows(&mut self) {
+        for Decided { about, rule } in self.engine.take_trail() {
+            match about {
+                About::Page(page) => {
+                    let path = self.engine.path_of(&page).map(DocPath::to_text);
+                    tracing::trace!(page_id = page.as_str(), path, rule, "decided");
+                }
+                About::Newborn(path) => tracing::trace!(path = path.to_text(), rule, "decided"),
+            }
         }
     }
 

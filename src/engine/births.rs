@@ -21,6 +21,7 @@ use super::entry::{Action, Entry, Life, Planned, Standing, Want};
 use super::listing::PageList;
 use super::plan::{Progress, ROUNDS};
 use super::settled::{Found, Unborn};
+use super::trail::About;
 use super::{Engine, Mode, Writes};
 
 /// Two documents of the same title are made one after the other; whether the other is done is asked this often, in
@@ -209,6 +210,7 @@ impl Engine {
         self.take_over(now, path);
         for _ in 0..ROUNDS {
             let Some(decision) = self.decide_newborn(now, path) else { return };
+            self.trail.note(About::Newborn(path.clone()), decision.rule);
             if self.carry_out_birth(now, path, decision) == Progress::AtRest {
                 return;
             }

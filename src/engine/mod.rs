@@ -72,7 +72,7 @@ pub use looks::Met;
 pub use publish_now::{OrderId, PublishNow};
 pub use resolve::NotForgotten;
 pub use summary::{Counts, PageReport, Rest, StillLive, Summary};
-pub use trail::Decided;
+pub use trail::{About, Decided};
 
 /// Names one effect, so that its answer finds home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,6 +11,7 @@ use crate::reconcile::step::{Decision, Hold, Local, Look, Mark, NamesRead, Step}
 use super::change::{LogEntry, LogEvent};
 use super::entry::{Action, Entry, Life, Planned, Standing, Want};
 use super::settled::{Found, RootHealth};
+use super::trail::About;
 use super::{Engine, ListWanted, Mode, Writes};
 
 /// So many pages are planned at once, so that the loop that steps us never stalls.
@@ -57,7 +58,7 @@ impl Engine {
                 }
                 return;
             };
-            self.trail.note(id, decision.rule);
+            self.trail.note(About::Page(id.clone()), decision.rule);
             if self.carry_out(now, id, decision) == Progress::AtRest {
                 return;
             }

@@ -13,33 +13,42 @@ const KEPT: usize = 2_000;
 /// One answer of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
-    /// About which page.
-    pub page: PageId,
-    /// Where its document lies, or lay; `None` where it is forgotten by now.
-    pub path: Option<DocPath>,
+    /// About what.
+    pub about: About,
     /// The row's name (ARCHITECTURE.md, The decision table).
     pub rule: &'static str,
 }
 
+/// What an answer of the table is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A page that was there before.
+    Page(PageId),
+    /// A document that has none yet.
+    Newborn(DocPath),
+}
+
 /// The last answers, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trail(VecDeque<(PageId, &'static str)>);
+pub(super) struct Trail(VecDeque<Decided>);
 
 impl Trail {
-    pub fn note(&mut self, page: &PageId, rule: &'static str) {
+    pub fn note(&mut self, about: About, rule: &'static str) {
         if self.0.len() == KEPT {
             self.0.pop_front();
         }
-        self.0.push_back((page.clone(), rule));
+        self.0.push_back(Decided { about, rule });
     }
 }
 
 impl Engine {
     /// What the table answered since this was last asked.
-    pub fn take_trail(&mut self) -> Vec<Decided> {
-        let taken = std::mem::take(&mut self.trail.0);
-        let decided =
-            |(page, rule)| Decided { path: self.entries.get(&page).map(|entry| entry.path.clone()), page, rule };
-        taken.into_iter().map(decided).collect()
+    pub fn take_trail(&mut self) -> VecDeque<Decided> {
+        std::mem::take(&mut self.trail.0)
+    }
+
+    /// Where the document of a page lies, or lay.
+    pub fn path_of(&self, page: &PageId) -> Option<&DocPath> {
+        self.entries.get(page).map(|entry| &entry.path)
     }
 }

@@ -27,7 +27,11 @@ impl Seen {
 
     /// One `sync`, whatever it comes to.
     fn sync(&mut self) -> &mut Self {
-        let ran = self.place.run(&["sync", "-vvv"]);
+        self.run(&["sync"])
+    }
+
+    fn run(&mut self, args: &[&str]) -> &mut Self {
+        let ran = self.place.run(&[args, &["-vvv"]].concat());
         assert!([0, 1, 75].contains(&ran.code), "{ran:#?}");
         self.rows.extend(rows_of(&ran.err));
         self
@@ -199,6 +203,64 @@ fn lost_answers_reach_the_rows_e() {
         ["arrived", "lost"].map(|id| (seen.place.content(id), seen.place.version(id))),
         [("New.\n".to_owned(), 2), ("New.\n".to_owned(), 2)]
     );
+}
+
+#[test]
+fn what_a_person_decides_reaches_row_r1() {
+    let mut seen = Seen::with("");
+    seen.place.same(3);
+    seen.sync();
+    for id in ["p0", "p1"] {
+        seen.publishes(id, "Theirs.\n");
+        seen.place.doc(id, "Ours.\n");
+    }
+    seen.sync();
+    seen.run(&["resolve", "docs/p0.md", "--keep", "local"]).run(&["resolve", "docs/p1.md", "--keep", "remote"]);
+    seen.shows(&["R1"]);
+    assert_eq!(["p0", "p1"].map(|id| seen.place.content(id)), ["Ours.\n", "Theirs.\n"]);
+}
+
+#[test]
+fn files_that_are_gone_reach_the_rows_f_and_e8_and_e9() {
+    let mut seen = Seen::with("publish:\n  on_delete: archive\n  archive_after: 0s\n");
+    seen.place.same(9);
+    seen.sync();
+    // The look at the folder that misses them, and the list that looks at the hub, are of one run.
+    seen.remove("p0");
+    seen.place.faults(&["DELETE/drop-after:x1"]);
+    seen.sync();
+    seen.remove("p1");
+    seen.place.faults(&["DELETE/drop-before:x1"]);
+    seen.sync();
+    seen.place.faults(&[]);
+    seen.remove("p2");
+    seen.publishes("p2", "Theirs.\n");
+    seen.place.doc("p0", "Back again.\n");
+    seen.sync();
+    seen.sync();
+    seen.shows(&["E1", "E8", "E9", "F2", "F3", "F4", "F8"]);
+    let archived = ["p0", "p1", "p2"].map(|id| seen.place.hub.lock().model.page(id).unwrap().archived);
+    assert_eq!(archived, [true, true, false]);
+}
+
+#[test]
+fn documents_without_a_page_reach_the_rows_n() {
+    let mut seen = Seen::with("publish:\n  create: true\n");
+    let new = |seen: &Seen, name: &str| seen.place.write(name, format!("---\ntitle: {name}\n---\nText.\n"));
+    new(&seen, "made.md");
+    seen.sync();
+    seen.place.faults(&["POST/drop-after:x1"]);
+    new(&seen, "lost.md");
+    seen.sync();
+    seen.place.faults(&[]);
+    seen.place.config("");
+    new(&seen, "none.md");
+    seen.sync();
+    // An editor saves over the id.
+    new(&seen, "made.md");
+    seen.sync();
+    seen.shows(&["N2", "N3", "N4"]);
+    assert_eq!(seen.place.hub.lock().model.pages().count(), 2);
 }
 
 /// A `sync` begins with a list, so that it never knows nothing; a daemon may.

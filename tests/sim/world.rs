@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use hubsync::engine::change::{Change, FileChange, IdLine};
 use hubsync::engine::request::{Answer, AnswerBody, Request};
 use hubsync::engine::settled::RootHealth;
-use hubsync::engine::{Archives, Effect, Engine, Id, Input, Memory, Mode, Rest, Setting};
+use hubsync::engine::{About, Archives, Decided, Effect, Engine, Id, Input, Memory, Mode, Rest, Setting};
 use hubsync::hub::api;
 use hubsync::local::identity::{Home, Presence};
 use hubsync::pace::quota::{Lane, Limits, Quota, SlotId};
@@ -279,7 +279,10 @@ impl World {
 
     /// The rows that answered go into the trace.
     fn trail(&mut self) {
-        let rows = self.engine.take_trail().into_iter().map(|decided| format!("  {}: {}", decided.page, decided.rule));
+        let rows = self.engine.take_trail().into_iter().map(|Decided { about, rule }| match about {
+            About::Page(page) => format!("  {page}: {rule}"),
+            About::Newborn(path) => format!("  {}: {rule}", path.to_text()),
+        });
         self.trace.extend(rows);
     }
 
