@@ -38,6 +38,7 @@ struct Met {
     filed_in_hub: usize,
     resolved: BTreeMap<&'static str, usize>,
     overtaken: usize,
+    nothing_to_merge: usize,
     unsettled: Vec<String>,
     both_merged: usize,
 }
@@ -332,22 +333,22 @@ impl Trial<'_> {
             self.replaced.push((page, before));
         }
         self.look_for_drafts();
-        let waits = |report: &Value| {
-            let pages = report["pages"].as_array().into_iter().flatten();
-            pages
-                .filter(|found| found["page_id"] == id(page).as_str())
-                .any(|found| found["state"] == "conflict" || found["state"] == "drifted")
+        let pages = ended.report["pages"].as_array().into_iter().flatten();
+        let found = pages.into_iter().find(|found| found["page_id"] == id(page).as_str());
+        let Some(found) = found.filter(|found| found["state"] == "conflict" || found["state"] == "drifted") else {
+            return Ok(());
         };
+        let why = found["reason"]["message"].as_str().unwrap_or_default();
+        if keep == "both" && why.contains("both texts are the same") {
+            // Only lists differ: there is nothing to merge, and it says so.
+            self.met.nothing_to_merge += 1;
+            return self.settle(page, "local");
+        }
         // A decision holds for what it was decided on; the colleague may have been there since the daemon's last look.
-        if waits(&ended.report) && !known {
+        if known {
+            self.met.unsettled.push(format!("{}: --keep {keep} exited {}: {why}", id(page), ended.code));
+        } else {
             self.met.overtaken += 1;
-        } else if waits(&ended.report) {
-            self.met.unsettled.push(format!(
-                "{}: --keep {keep} exited {} and left {}",
-                id(page),
-                ended.code,
-                ended.report
-            ));
         }
         Ok(())
     }
@@ -394,6 +395,7 @@ impl Trial<'_> {
         report.figure("… pages filed elsewhere", filed_in_hub);
         report.figure("settled by one command", format!("{:?}", self.met.resolved));
         report.figure("… held, because the page had moved on since status", self.met.overtaken);
+        report.figure("… told that lists alone differ, so that one side has to win", self.met.nothing_to_merge);
         report.figure("conflict markers taken out", self.met.both_merged);
         report.figure("texts that a command took out of a file", self.replaced.len());
         report.figure("drafts saved between look and write (can't be kept)", self.raced);
