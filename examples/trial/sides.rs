@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use hubsync::sandbox::server::clock;
 use hubsync::sandbox::{LogEntry, NewPage, Page, Status, Time};
-use serde_json::Value;
 
 use crate::Outcome;
 use crate::hub::{Budget, Mark, Place, by_method, is_about};
