@@ -94,7 +94,7 @@ fn remote_comes_into_the_file_and_nothing_is_sent_then_or_later() {
     place.run(&["sync"]).ends(1);
     place.requests();
     let ran = place.run(&["resolve", "docs/p0.md", "docs/p2.md", "--keep", "remote"]).ends(0);
-    assert!(ran.out.contains("wrote p0.md: the hub's text (version 2)"), "{ran:?}");
+    assert!(ran.out.contains("wrote p0.md: the hub's text (version 2) is in it"), "{ran:?}");
     assert_eq!(place.requests(), [("GET".to_owned(), 3)].into());
     assert_eq!(file(&place, "p0.md"), text.replace("Mine.", "Same.\r\nTheirs."));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
