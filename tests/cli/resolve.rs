@@ -167,6 +167,8 @@ fn somebodys_draft_is_replaced_by_a_decision_alone_and_kept() {
     }
     let ran = place.run(&["sync"]).ends(1);
     assert_eq!(ran.out.matches("[remote_draft]").count(), 3, "{ran:?}");
+    let report = place.json(&["status", "--json"]);
+    assert!(report["pages"].as_array().unwrap().iter().all(|page| page["remote_draft"] == true), "{report}");
     place.run(&["resolve", "docs/p0.md", "--keep", "local"]).ends(0);
     assert_eq!(place.content("p0"), "Mine.\n");
     assert!(is_kept(&place, "p0", "-draft", "A draft."));

@@ -95,6 +95,7 @@ fn twenty_pages_follow_a_changed_rule_and_more_wait_for_a_person() {
         let ran = place.run(&["sync"]).ends(1);
         assert!(ran.out.contains("p0.md: pending") && ran.out.contains("[rendering_changed]"), "{ran:?}");
         assert!(ran.out.contains("`hubsync sync --confirm-rewrite` publishes them"), "{ran:?}");
+        assert_eq!(ran.out.matches(&format!("{n} documents did not change")).count(), n, "all of all: {ran:?}");
         let report = place.json(&["status", "--json"]);
         assert_eq!(codes(&report), vec!["pending rendering_changed"; n]);
         assert_eq!(report["budget"]["eta"], Value::Null, "nobody knows when");
