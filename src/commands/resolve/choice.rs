@@ -122,7 +122,9 @@ pub(super) fn choose(args: &cli::Resolve, summary: &Summary, config: &Config, fo
 }
 
 fn waits(page: &PageReport) -> bool {
-    matches!(page.state, State::Conflict | State::Drifted | State::Orphaned)
+    // Of a file that is gone also where its page would be archived next, by the rule.
+    let gone = page.state == State::Pending && page.rule.starts_with('F');
+    gone || matches!(page.state, State::Conflict | State::Drifted | State::Orphaned)
 }
 
 impl Chosen {
