@@ -106,29 +106,29 @@ pub enum Color {
 pub enum Command {
     /// See it work: a sample handbook, a local hub and the daemon in one process; needs no key, leaves nothing behind
     Demo,
+    /// Write a commented hubsync.yaml and test the API key; writes nothing to the hub
+    Init(Init),
+    /// Look for mistakes in the documents, without key, network or configuration
+    Check(Check),
     /// Watch the folder and publish what changes, until stopped
     Run,
     /// Bring pages in step once, then exit (for CI, cron and git hooks)
     Sync(Sync),
-    /// Settle what waits for a person: let the document win, or the hub's text, or put both into the file
-    Resolve(Resolve),
-    /// Write pages of the hub into files, already met: new ones, and documents without a change of their own
-    Pull(Pull),
-    /// Drop what is remembered of a page; a document that still names it is met again
-    Forget(Forget),
     /// Say what needs a person, what is waiting and until when, and how much may still be sent
     Status(Status),
+    /// What only looks and tells.
+    #[command(flatten)]
+    Reads(Reads),
+    /// Write pages of the hub into files, already met: new ones, and documents without a change of their own
+    Pull(Pull),
+    /// Settle what waits for a person: let the document win, or the hub's text, or put both into the file
+    Resolve(Resolve),
+    /// Drop what is remembered of a page; a document that still names it is met again
+    Forget(Forget),
     /// Send nothing meanwhile; kept over restarts, shown in status
     Pause(Pause),
     /// Go on after a pause
     Resume,
-    /// What only looks and tells.
-    #[command(flatten)]
-    Reads(Reads),
-    /// Look for mistakes in the documents, without key, network or configuration
-    Check(Check),
-    /// Write a commented hubsync.yaml and test the API key; writes nothing to the hub
-    Init(Init),
     /// Show the configuration that holds, and where each value comes from
     Config(Config),
     /// Look at everything that hubsync needs: key, hub, clock, folder, state; and say how to mend what is wrong
@@ -207,7 +207,11 @@ pub enum FirstMeeting {
 
 /// Arguments of `hubsync resolve`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "\
+hubsync resolve [OPTIONS] --keep <local|remote|both> <PATH>...
+       hubsync resolve [OPTIONS] --keep <local|remote|both> --all",
+    after_help = "\
 Examples:
   hubsync resolve pricing.md --keep local    the document goes over the page, whose text is backed up
   hubsync resolve sales/ --keep remote       the hub's texts into the files, which are backed up
@@ -216,7 +220,8 @@ Examples:
   hubsync resolve --all --keep local --dry-run
 
 It settles conflicts, drifts and files that are gone, as `hubsync status` shows them. A page that was edited again since
-then stays as it is.")]
+then stays as it is."
+)]
 pub struct Resolve {
     /// These documents, folders, or patterns such as 'sales/**'
     #[arg(value_name = "PATH", required_unless_present = "all")]

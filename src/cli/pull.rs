@@ -9,7 +9,12 @@ use crate::config::duration;
 
 /// Arguments of `hubsync pull`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "\
+hubsync pull [OPTIONS] <PAGE_ID>...
+       hubsync pull [OPTIONS] --folder <NAME>
+       hubsync pull [OPTIONS] --all",
+    after_help = "\
 A page without a document becomes a new file, named after its title, in a folder named after the page's. A document is changed
 only if it has no change that is not published yet. What was pulled counts as met: the next sync sends nothing for it. Each
 page costs 1 request, the list 1 for every 100 pages; what is in step costs no more than that.
@@ -17,7 +22,8 @@ page costs 1 request, the list 1 for every 100 pages; what is in step costs no m
 Examples:
   hubsync pull 5f0c1a2e-0b7d-4f0e-9f57-0c2f5a1f6e11
   hubsync pull --folder Sales/Objections --into sales
-  hubsync pull --all                     also to go on where the budget ended before")]
+  hubsync pull --all                     also to go on where the budget ended before"
+)]
 pub struct Pull {
     /// These pages
     #[arg(value_name = "PAGE_ID", required_unless_present_any = ["folder", "all"])]

@@ -12,10 +12,10 @@ use crate::config::duration;
 pub enum Reads {
     /// Show documents against their pages, line by line and word by word; changes nothing
     Diff(Diff),
-    /// List the hub's pages, and which document is whose
-    Pages(Pages),
     /// Say what was published, replaced, archived, and where the backup lies
     Log(Log),
+    /// List the hub's pages, and which document is whose
+    Pages(Pages),
     /// Write page_id into documents whose title names exactly one page
     Link(Link),
 }

@@ -18,7 +18,7 @@ use crate::local::patterns::Patterns;
 use crate::local::read;
 use crate::output::{Console, Lines, Located, Paint, Severity, Shown};
 use crate::page::DocPath;
-use crate::policy::{Policy, Rules};
+use crate::policy::{Create, Policy, Rules};
 use crate::reason::{Reason, State};
 
 mod links;
@@ -52,7 +52,7 @@ pub fn run(
         console.error(Shown::new(why));
         Ok(Exit::Usage)
     };
-    let (mut folder, root, rules) = match place(overrides, env, here) {
+    let (mut folder, root, rules, create) = match place(overrides, env, here) {
         Ok(place) => place,
         Err(why) => return refuse(&why),
     };
@@ -60,6 +60,7 @@ pub fn run(
         Ok(scope) => scope,
         Err(why) => return refuse(&why),
     };
+    opening::warn_of_missing(&root, &scope, console);
     let round = folder.scan(crate::daemon::clock::wall(), Quiet::AtOnce);
     if let RootHealth::Missing(why) = round.health {
         return refuse(&why);
@@ -81,7 +82,7 @@ pub fn run(
         }
     }
     let files: Vec<(DocPath, Option<Reason>)> = files.into_iter().filter(|(path, _)| inside(path)).collect();
-    let links = Links::of(&folder, &root);
+    let links = Links::of(&folder, &root, create);
     let findings = Findings::of(&files, &root, &rules, &links);
     findings.print(args.format(), &root, here, console)?;
     let strict = args.strict && !findings.all.is_empty();
@@ -89,18 +90,20 @@ pub fn run(
 }
 
 /// The configured folder; where nothing is configured, the current one.
-fn place(overrides: &Overrides, env: &Environment, here: &Path) -> Result<(Folder, PathBuf, Rules), String> {
+fn place(overrides: &Overrides, env: &Environment, here: &Path) -> Result<(Folder, PathBuf, Rules, Create), String> {
     match config::load(overrides, env, here) {
         Ok(loaded) if loaded.file.is_some() => {
             let config = loaded.config;
             let folder = opening::folder(&config, Vec::new(), &[])?;
-            Ok((folder, config.root.clone(), config.policy().rules))
+            let policy = config.policy();
+            Ok((folder, config.root.clone(), policy.rules, policy.create))
         }
         Ok(_) => {
             let rules = Policy::default().rules;
             let include = ["**/*.md".to_owned(), "**/*.markdown".to_owned()];
             let patterns = Patterns::new(&include, &[]).map_err(|error| error.to_string())?;
-            Ok((Folder::new(here.to_owned(), patterns, rules.clone(), Vec::new(), Vec::new()), here.to_owned(), rules))
+            let folder = Folder::new(here.to_owned(), patterns, rules.clone(), Vec::new(), Vec::new());
+            Ok((folder, here.to_owned(), rules, Create::Off))
         }
         Err(errors) => Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
     }

@@ -15,7 +15,7 @@ use crate::document::{self, Reading};
 use crate::engine::PageReport;
 use crate::hub::history::Edition;
 use crate::local::read;
-use crate::output::{Console, ProgressMode, Shown};
+use crate::output::{Console, Lines, ProgressMode, Shown};
 use crate::page::{DocPath, ListKind, Lists, Named, Page, Print};
 use crate::reason::State;
 use crate::reconcile::names::{self, Names};
@@ -58,6 +58,9 @@ pub async fn run(
     let chosen: Vec<&PageReport> = pages.iter().filter(|page| is_wanted(page, &scope)).collect();
     let in_step = pages.iter().filter(|page| page.path.is_within(&scope) && page.state == State::InStep);
     let left_out = in_step.count() - chosen.iter().filter(|page| page.state == State::InStep).count();
+    if chosen.is_empty() && left_out == 0 && !args.json {
+        return console.result(&Lines::of("no documents")).map(|_| Exit::Ok);
+    }
     let mut told = Told::new(args, console, left_out);
     let ended = each(&chosen, &offline, args, config, console, progress, &mut told).await;
     told.end()?;

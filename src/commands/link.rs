@@ -63,6 +63,7 @@ pub async fn run(
         Ok(scope) => scope,
         Err(why) => return refuse(&why, Exit::Usage),
     };
+    opening::warn_of_missing(&config.root, &scope, console);
     let offline = match offline::look(config) {
         Ok(offline) => offline,
         Err(why) => return refuse(&why, Exit::Usage),

@@ -258,7 +258,8 @@ pub fn folder(
     Ok(Folder::new(config.root.clone(), patterns, config.policy().rules, cache, known).behind(gate))
 }
 
-/// The documents and folders that were named, relative to the root.
+/// The documents and folders that were named, relative to the root. They are seen from this folder; what it does not hold,
+/// from the root, as reports name it.
 ///
 /// # Errors
 /// One that lies outside the root, in words.
@@ -269,14 +270,26 @@ pub fn scope(root: &Path, folder: &Path, paths: &[PathBuf]) -> Result<Vec<DocPat
         let named = folder.join(path);
         let real = named.canonicalize().unwrap_or_else(|_| named.clone());
         let inside = real.strip_prefix(&real_root).or_else(|_| named.strip_prefix(root)).ok();
-        match inside {
-            // The root itself: everything.
-            Some(inside) if inside.as_os_str().is_empty() => return Ok(Vec::new()),
-            Some(inside) => scope.extend(DocPath::new(inside)),
-            None => return Err(format!("{} is not in the root {}", path.display(), root.display())),
+        // The root itself: everything.
+        if inside.is_some_and(|inside| inside.as_os_str().is_empty()) {
+            return Ok(Vec::new());
         }
+        let from_here = inside.and_then(DocPath::new);
+        let from_root = DocPath::new(path).filter(|_| named.symlink_metadata().is_err());
+        let in_root = from_root.as_ref().is_some_and(|path| root.join(path.as_path()).symlink_metadata().is_ok());
+        let found = if in_root { from_root } else { from_here.or(from_root) };
+        let outside = || format!("{} is not in the root {}", path.display(), root.display());
+        scope.push(found.ok_or_else(outside)?);
     }
     Ok(scope)
+}
+
+/// Says which of the paths that were named are not there: a slip of the pen would else look like success.
+pub fn warn_of_missing(root: &Path, scope: &[DocPath], console: &Console) {
+    let scope = if root.is_dir() { scope } else { &[] };
+    for path in scope.iter().filter(|path| root.join(path.as_path()).symlink_metadata().is_err()) {
+        console.warning(format_args!("{}: there is no such file or folder in the root", Shown::new(&path.to_text())));
+    }
 }
 
 /// A lock that somebody else holds.

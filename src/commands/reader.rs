@@ -287,6 +287,10 @@ impl Reader {
             // The slot counts as a request without an answer, which it is.
             stop = self.signals.stop() => return Err(Unread::Stopped(stop)),
         };
+        if matches!(answer.body, AnswerBody::Unsent { .. }) {
+            // A connection that was never made costs nothing.
+            self.requests -= 1;
+        }
         self.asked = (answer.sent.mono, answer.date);
         let outcome = outcome(request, &answer);
         self.settle(slot, Some(&answer.body), answer.ended.wall);

@@ -18,7 +18,7 @@ use crate::daemon::signals::Signals;
 use crate::engine::settled::RootHealth;
 use crate::engine::{Input, Mode, Summary, Writes};
 use crate::output::summary::{DaemonReport, Listing, Run, Strictness};
-use crate::output::{Console, ProgressMode, Shown};
+use crate::output::{Console, Lines, ProgressMode, Shown};
 use crate::page::{DocPath, PageId};
 use crate::reconcile::page_record::{Keep, Resolution};
 
@@ -60,6 +60,10 @@ pub async fn run(
     let mut summary = summary.of_pages(&chosen.targets.iter().map(|it| it.page.clone()).collect());
     for page in &mut summary.pages {
         page.planned = page.page_id.as_ref().and_then(|id| foreseen.get(id).cloned());
+    }
+    if chosen.targets.is_empty() && how.form == Form::Text {
+        let _ = console.result(&Lines::of("nothing was settled"))?;
+        return Ok(chosen.exit(Exit::Ok));
     }
     if args.dry_run || chosen.targets.is_empty() {
         if how.form == Form::Text && !chosen.targets.is_empty() {

@@ -120,8 +120,7 @@ impl Telling for Log {
         let until = health.until.map(crate::page::Wall::to_rfc3339);
         match health.state {
             HubState::Ok => tracing::info!("the hub answers"),
-            HubState::Paused => tracing::warn!(until, "nothing is sent for now: {why}"),
-            HubState::Unreachable => tracing::warn!(until, "the hub can't be reached: {why}"),
+            HubState::Paused | HubState::Unreachable => tracing::warn!(until, "nothing is sent for now: {why}"),
             HubState::Unauthorized => tracing::error!("{why}"),
         }
     }

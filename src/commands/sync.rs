@@ -53,6 +53,7 @@ pub async fn run(
         Ok(scope) => scope,
         Err(why) => return refuse(&why),
     };
+    opening::warn_of_missing(&config.root, &scope, console);
     let mut signals = Signals::listen()?;
     let start = match &args.since {
         None => None,
@@ -348,7 +349,7 @@ fn line(entry: &LogEntry) -> Option<Lines> {
         LogEvent::Archived => Some(Lines::of(format_args!("archived {path}"))),
         LogEvent::Written { version } => {
             let version = version.map(|version| format!(" (version {version})")).unwrap_or_default();
-            Some(Lines::of(format_args!("wrote {path}: the hub's text{version}")))
+            Some(Lines::of(format_args!("wrote {path}: the hub's text{version} is in it")))
         }
         LogEvent::Adopted => None,
     }

@@ -258,9 +258,9 @@ impl Entry {
         row.or_else(|| self.record.seen.as_ref().map(|seen| (seen.version, seen.updated_at)))
     }
 
-    /// Whether nothing is left of it but that we archived its page.
+    /// Whether nothing is left of it but that we archived its page: its file is gone, or nobody can tell (the root is in question).
     pub fn is_archived_for_good(&self) -> bool {
-        let gone = matches!(self.found, Some(Found::Gone { .. }));
+        let gone = matches!(self.found, None | Some(Found::Gone { .. }));
         gone && self.record.archived.is_some() && self.record.base.is_none()
     }
 

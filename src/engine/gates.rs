@@ -185,13 +185,13 @@ impl Gates {
                 self.unnamed = 0;
             }
             Event::ConnectionFailed | Event::Probe(ProbeEnd::Failed) => {
-                self.unreachable.get_or_insert((now, "it does not answer".to_owned()));
+                self.unreachable.get_or_insert((now, "the hub does not answer".to_owned()));
             }
             Event::ListFailed | Event::PageFailed(_) | Event::Probe(ProbeEnd::NotSent) => {}
         }
         self.breaker.record(now, event);
         if self.breaker.is_open() {
-            self.unreachable.get_or_insert((now, "it answers with errors".to_owned()));
+            self.unreachable.get_or_insert((now, "the hub answers with errors".to_owned()));
         }
     }
 
@@ -309,7 +309,7 @@ impl Gates {
         }
         let no_slot = self.no_slot[index(lane)].filter(|(until, _)| *until > now);
         if let Some((since, why)) = self.unreachable.as_ref().filter(|_| self.breaker.is_open()) {
-            let reason = Reason::new(Code::HubUnreachable, format!("the hub can't be reached: {why}"));
+            let reason = Reason::new(Code::HubUnreachable, why.clone());
             // A probe needs a slot, too.
             let until = self.breaker.wakeup().map(|at| no_slot.map_or(at, |(slot, _)| at.max(slot)));
             return Some(Waits {

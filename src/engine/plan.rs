@@ -6,7 +6,7 @@ use crate::reason::{Code, Reason, State};
 use crate::reconcile::decide;
 use crate::reconcile::names;
 use crate::reconcile::page_record::Base;
-use crate::reconcile::step::{Decision, Hold, Local, Look, Mark, NamesRead, Step};
+use crate::reconcile::step::{Decision, Hold, Local, Look, Mark, NamesRead, RemoteDraft, Step};
 
 use super::change::{LogEntry, LogEvent};
 use super::entry::{Action, Entry, Life, Planned, Standing, Want};
@@ -177,13 +177,9 @@ impl Engine {
     }
 
     fn hold(&mut self, now: Now, id: &PageId, rule: &'static str, hold: Hold) -> Progress {
-        let standing = Standing {
-            state: hold.state,
-            reason: Some(hold.reason),
-            draft: crate::reconcile::step::RemoteDraft::None,
-            remote_version: hold.remote_version,
-            rule,
-        };
+        let draft = if hold.reason.code == Code::RemoteDraft { RemoteDraft::There } else { RemoteDraft::None };
+        let standing =
+            Standing { state: hold.state, reason: Some(hold.reason), draft, remote_version: hold.remote_version, rule };
         self.at_rest(now, id, standing);
         let Some(entry) = self.entries.get_mut(id) else { return Progress::AtRest };
         if let Some(wake) = hold.wake {

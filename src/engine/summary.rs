@@ -230,6 +230,10 @@ impl Engine {
             let paused = waits.filter(|waits| waits.on == WaitsOn::Shut(ShutWhy::Person));
             standing.reason = paused.map(|waits| waits.reason).or(standing.reason);
         }
+        if standing.reason.as_ref().is_some_and(|reason| reason.code == Code::RenderingChanged) {
+            // How many there are was known only when all were decided.
+            standing.reason = self.rewrite_held(id).or(standing.reason);
+        }
         let trouble = entry.record.trouble.as_ref();
         let base = entry.record.base.as_ref();
         let live = entry.record.seen.as_ref().is_some_and(|seen| seen.version.is_some());

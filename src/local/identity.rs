@@ -266,7 +266,7 @@ fn loose(says: &Says) -> Option<Reason> {
         Says::Unreadable { reason, .. } | Says::Unfit(reason) => reason.clone(),
         Says::Read(reading) => match &**reading {
             Reading::Blocked { reason, .. } => reason.clone(),
-            Reading::Off { .. } => sync_false(),
+            Reading::Off { .. } => left_alone(),
             Reading::Plain => no_front_matter(),
             Reading::Document { .. } => return None,
         },
@@ -292,6 +292,11 @@ fn duplicate(page: &PageId, path: &DocPath, claimants: &[Claim<'_>]) -> Reason {
 
 fn sync_false() -> Reason {
     Reason::new(Code::SyncFalse, "`sync: false` leaves this file alone")
+}
+
+/// Of a file without a page, where other tools' words count as well.
+fn left_alone() -> Reason {
+    Reason::new(Code::SyncFalse, "`sync: false`, `private: true` or `publish: false` leaves this file alone")
 }
 
 fn no_front_matter() -> Reason {

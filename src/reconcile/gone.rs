@@ -7,7 +7,7 @@ use crate::reason::{Code, Reason, State};
 use crate::reconcile::decide::{edited, fresh, hold, step};
 use crate::reconcile::guards;
 use crate::reconcile::merge;
-use crate::reconcile::page_record::{PageRecord, Seen};
+use crate::reconcile::page_record::{Keep, PageRecord, Seen};
 use crate::reconcile::resolution::Resolve;
 use crate::reconcile::step::{Decision, Hold, Look, Remote, Step};
 
@@ -52,6 +52,10 @@ pub(super) fn gone(since: Wall, page: &PageRecord, remote: Remote<'_>, policy: &
             Decision { rule, step: Step::Hold(hold) } => step(rule, Step::Hold(Hold { wake: Some(due), ..hold })),
             other => other,
         };
+    }
+    if page.settled.as_ref().is_some_and(|decided| matches!(decided.keep, Keep::Remote | Keep::Both | Keep::Archive)) {
+        // What a person said goes before the rule, which may be held by a guard that this does not concern.
+        return resolve.or_gone("F3", State::Orphaned, guards::archive_waits(), hub);
     }
     match remote {
         Remote::Moved(_) => step("F2", Step::Look(Look::Get)),

@@ -142,3 +142,14 @@ fn a_daemon_archives_too() {
     until("its page is archived", || is_archived(&place, "p2"));
     assert!(!is_archived(&place, "p1"));
 }
+
+#[test]
+fn a_page_that_was_archived_is_not_counted_where_the_root_is_in_question() {
+    let place = place(ARCHIVE, 9);
+    remove(&place, "p1");
+    place.run(&["sync"]).ends(0);
+    ["p2", "p3", "p4", "p5", "p6"].iter().for_each(|id| remove(&place, id));
+    place.run(&["sync"]).ends(1);
+    let status = place.json(&["status", "--json"]);
+    assert_eq!((&status["root"]["state"], &status["counts"]["pending"]), (&"changed".into(), &8.into()), "{status:#}");
+}

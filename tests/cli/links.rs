@@ -206,3 +206,19 @@ fn check_sees_no_file_behind_a_link_that_leads_out_of_the_root() {
     place.doc("a", "![x](up/secret.png)\n");
     assert_eq!(place.json(&["check", "--json"])[0]["code"], "missing_image");
 }
+
+#[test]
+fn check_takes_a_document_that_gets_a_page_for_one_that_has_it() {
+    let place = Place::with("publish:\n  create: true\n");
+    place.write("a.md", "---\n---\nSee [b](b.md) and [[b]] and [plain](plain.md).\n");
+    place.write("b.md", "---\n---\nB.\n");
+    place.write("plain.md", "No front matter.\n");
+    let messages = || -> Vec<String> {
+        let told = place.json(&["check", "--json"]);
+        told.as_array().unwrap().iter().map(|finding| finding["message"].as_str().unwrap().to_owned()).collect()
+    };
+    let told = messages();
+    assert!(told.len() == 1 && told[0].contains("plain.md"), "{told:?}");
+    place.config("");
+    assert_eq!(messages().len(), 3, "without it all lead nowhere");
+}

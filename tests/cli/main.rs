@@ -38,6 +38,7 @@ mod notify;
 mod on_problem;
 mod orders;
 mod pages;
+mod paths;
 mod pause;
 mod place;
 mod portals;

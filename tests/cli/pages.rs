@@ -100,7 +100,7 @@ fn link_writes_one_line_where_a_title_names_one_page_and_lists_the_rest() {
     ] {
         assert!(ran.out.contains(line), "{line}: {}", ran.out);
     }
-    assert!(ran.out.ends_with("7 without page_id: 2 linked, 4 ambiguous\n"), "{ran:#?}");
+    assert!(ran.out.ends_with("7 without page_id: 2 linked, 4 ambiguous, 1 without a page\n"), "{ran:#?}");
     // A second run finds nothing new; what is settled needs no person, and no request where nothing is left to ask.
     place.run(&["link", "--by-title", "docs/unknown.md"]).ends(0);
     place.requests();

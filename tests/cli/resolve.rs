@@ -94,7 +94,7 @@ fn remote_comes_into_the_file_and_nothing_is_sent_then_or_later() {
     place.run(&["sync"]).ends(1);
     place.requests();
     let ran = place.run(&["resolve", "docs/p0.md", "docs/p2.md", "--keep", "remote"]).ends(0);
-    assert!(ran.out.contains("wrote p0.md: the hub's text (version 2)"), "{ran:?}");
+    assert!(ran.out.contains("wrote p0.md: the hub's text (version 2) is in it"), "{ran:?}");
     assert_eq!(place.requests(), [("GET".to_owned(), 3)].into());
     assert_eq!(file(&place, "p0.md"), text.replace("Mine.", "Same.\r\nTheirs."));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
@@ -167,6 +167,8 @@ fn somebodys_draft_is_replaced_by_a_decision_alone_and_kept() {
     }
     let ran = place.run(&["sync"]).ends(1);
     assert_eq!(ran.out.matches("[remote_draft]").count(), 3, "{ran:?}");
+    let report = place.json(&["status", "--json"]);
+    assert!(report["pages"].as_array().unwrap().iter().all(|page| page["remote_draft"] == true), "{report}");
     place.run(&["resolve", "docs/p0.md", "--keep", "local"]).ends(0);
     assert_eq!(place.content("p0"), "Mine.\n");
     assert!(is_kept(&place, "p0", "-draft", "A draft."));
@@ -334,5 +336,32 @@ fn a_page_is_forgotten_by_path_or_id_and_met_again() {
         assert_eq!(status["pages"].as_array().unwrap().len(), 2, "{status:#}");
         let ran: Ran = place.run(&["forget", "docs/p1.md"]);
         assert_eq!(ran.code, 2);
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_is_written_again_also_where_its_page_would_be_archived_or_a_guard_holds_that() {
+    for limit in [0, 10] {
+        let place =
+            Place::with(&format!("publish:\n  on_delete: archive\n  archive_after: 0s\n  archive_limit: {limit}\n"));
+        place.same(4);
+        place.run(&["sync"]).ends(0);
+        fs::remove_file(place.root().join("p1.md")).unwrap();
+        if limit == 0 {
+            place.run(&["sync"]).ends(1);
+            assert_eq!(state(&place, "p1.md"), "orphaned archive_limit");
+        }
+        place.run(&["resolve", "docs/p1.md", "--keep", "remote"]).ends(0);
+        assert!(file(&place, "p1.md").ends_with("---\nSame.\n"));
+        assert_eq!(state(&place, "p1.md"), "in_step ");
+        // To archive it needs the confirmation, and nothing more.
+        fs::remove_file(place.root().join("p2.md")).unwrap();
+        place.run(&["resolve", "docs/p2.md", "--keep", "local"]).ends(1);
+        assert!(!place.hub.lock().model.page("p2").unwrap().archived);
+        place.run(&["resolve", "docs/p2.md", "--keep", "local", "--confirm-archive"]).ends(0);
+        let mut hub = place.hub.lock();
+        assert!(hub.model.page("p2").unwrap().archived && !hub.model.page("p1").unwrap().archived);
+        assert_eq!(hub.model.log().iter().filter(|entry| entry.method == "DELETE").count(), 1);
+        hub.model.clear_log();
     }
 }

@@ -115,7 +115,8 @@ fn a_confirmed_rewrite_is_published_by_whoever_holds_the_state() {
         let daemon = beside.then(|| place.start(&["run"]));
         let held = || codes(&place.json(&["status", "--json"])) == vec!["pending rendering_changed"; 22];
         until("they wait", || held() && (!beside || place.json(&["status", "--json"])["daemon"]["running"] == true));
-        place.run(&["sync"]).ends(1);
+        let ran = place.run(&["sync"]).ends(1);
+        assert_eq!(ran.out.matches("22 documents did not change").count(), 22, "each says how many: {ran:?}");
         assert!(place.version("p3") == 1 && held());
         // One that is edited is no rewrite.
         place.doc("p0", "Edited.\n");

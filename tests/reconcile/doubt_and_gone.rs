@@ -297,6 +297,13 @@ fn r1_an_orphan_is_archived_or_its_file_written_again() {
     assert_eq!(waiting.clone().settles(Keep::Archive).is(), "R1 archive");
     assert_eq!(waiting.settles(Keep::Remote).is(), "R1 write_text remote");
 
+    // Where the rule would archive it by now, what a person said goes first.
+    for keep in [Keep::Remote, Keep::Both] {
+        assert_eq!(gone().settles(keep).is(), "R1 write_text remote");
+        assert_eq!(gone().settles(keep).unmoved(), "R1 get");
+        assert_eq!(gone().settles(keep).unknown(), "R1 get");
+    }
+
     let edited = gone().colleague_publishes("X");
     assert_eq!(edited.clone().settles(Keep::Archive).is(), "R1 archive");
     assert_eq!(edited.settles(Keep::Archive).colleague_publishes("Z").is(), "F4 hold conflict remote_changed");

@@ -9,7 +9,8 @@ use crate::document::Diagnostic;
 use crate::document::links::{Around, Files, Holds, LinkMap, problems};
 use crate::local::folder::Folder;
 use crate::local::scan::{self, Scope};
-use crate::page::DocPath;
+use crate::page::{DocPath, PageId};
+use crate::policy::Create;
 
 /// All that links of a root can lead to.
 pub struct Links {
@@ -19,11 +20,15 @@ pub struct Links {
 }
 
 impl Links {
-    /// Walks the root once more, for the files that are no documents.
-    pub fn of(folder: &Folder, root: &Path) -> Self {
+    /// Walks the root once more, for the files that are no documents. Where documents get pages (`publish.create`), one that
+    /// has none yet counts as one that has.
+    pub fn of(folder: &Folder, root: &Path, create: Create) -> Self {
         let mut map = LinkMap::default();
+        let unborn = PageId::parse("unborn").ok().filter(|_| create == Create::On);
         for (path, reading) in folder.readings() {
-            let _ = map.put(path, reading.page_id().cloned().map_or(Holds::NoPage, Holds::Page));
+            let unborn = unborn.clone().filter(|_| reading.is_document());
+            let page = reading.page_id().cloned().or(unborn);
+            let _ = map.put(path, page.map_or(Holds::NoPage, Holds::Page));
         }
         let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
         let everything = folder.patterns().of_everything();

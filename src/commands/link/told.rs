@@ -105,10 +105,19 @@ impl Told {
         }
         let count = |word: &str| self.documents.iter().filter(|document| document.outcome == word).count();
         let all = self.documents.len();
-        let done = count("linked") + count("would_link");
+        let counts = [
+            ("linked", "linked"),
+            ("would_link", "would link"),
+            ("ambiguous", "ambiguous"),
+            ("no_page", "without a page"),
+            ("failed", "failed"),
+        ]
+        .map(|(outcome, word)| (count(outcome), word));
+        let counts: Vec<String> =
+            counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
         lines.line(match all {
             0 => "no document without page_id".to_owned(),
-            _ => format!("{all} without page_id: {done} linked, {} ambiguous", count("ambiguous")),
+            _ => format!("{all} without page_id: {}", counts.join(", ")),
         });
         lines
     }

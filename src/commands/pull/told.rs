@@ -118,7 +118,8 @@ impl<'a> Told<'a> {
                 let counts: Vec<String> =
                     counts.iter().map(|(word, n)| format!("{n} {}", word.replace('_', " "))).collect();
                 let counts = if counts.is_empty() { "no pages".to_owned() } else { counts.join(", ") };
-                out.line(format_args!("{counts}; {requests} requests"));
+                let requests = if requests == 1 { "1 request".to_owned() } else { format!("{requests} requests") };
+                out.line(format_args!("{counts}; {requests}"));
             }
         }
         let _ = self.console.result(&out)?;
@@ -157,10 +158,11 @@ fn reason(did: &Did) -> Option<&str> {
 }
 
 fn text(line: &Line, did: &Did) -> Lines {
+    let id = &line.page_id;
     let page = match (&line.path, &line.title) {
-        (Some(path), _) => Shown::new(path).to_string(),
-        (None, Some(title)) => format!("\"{}\"", Shown::new(title)),
-        (None, None) => "page".to_owned(),
+        (Some(path), _) => format!("{} (page {id})", Shown::new(path)),
+        (None, Some(title)) => format!("\"{}\" (page {id})", Shown::new(title)),
+        (None, None) => format!("page {id}"),
     };
     let word = match did {
         Did::WouldMake => "would create",
@@ -168,5 +170,5 @@ fn text(line: &Line, did: &Did) -> Lines {
         did => word(did),
     };
     let why = line.reason.as_ref().map(|why| format!(": {}", Shown::new(why))).unwrap_or_default();
-    Lines::of(format_args!("{word:<9}  {page} (page {}){why}", line.page_id))
+    Lines::of(format_args!("{word:<9}  {page}{why}"))
 }

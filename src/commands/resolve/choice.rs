@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::cli;
 use crate::commands::opening;
@@ -47,17 +47,20 @@ pub(super) enum File {
 /// What one of the paths that were typed stands for.
 enum Named {
     Scope(Vec<DocPath>),
-    Pattern(Box<GlobMatcher>),
+    Pattern(GlobSet),
 }
 
 impl Named {
     fn of(root: &Path, folder: &Path, path: &PathBuf) -> Result<Self, String> {
         let text = path.to_string_lossy();
         if text.contains(['*', '?', '[', '{']) && !folder.join(path).exists() {
-            let whole = folder.join(path).to_string_lossy().into_owned();
-            let glob = GlobBuilder::new(&whole).literal_separator(true).build();
-            let glob = glob.map_err(|error| format!("{text} is no pattern that can be read: {error}"))?;
-            return Ok(Self::Pattern(Box::new(glob.compile_matcher())));
+            // Seen from this folder; where that holds the root, or has nothing to do with it, from the root as well.
+            let outside =
+                !folder.starts_with(root) && root.canonicalize().map_or(true, |real| !folder.starts_with(real));
+            let bases = std::iter::once(folder).chain(outside.then_some(root));
+            return pattern(bases.map(|base| base.join(path)))
+                .map(Self::Pattern)
+                .map_err(|error| format!("{text} is no pattern that can be read: {error}"));
         }
         opening::scope(root, folder, std::slice::from_ref(path)).map(Self::Scope)
     }
@@ -76,6 +79,14 @@ impl Named {
     fn is_just(&self, path: &DocPath) -> bool {
         matches!(self, Self::Scope(scope) if scope.len() == 1 && scope[0] == *path)
     }
+}
+
+fn pattern(wholes: impl Iterator<Item = PathBuf>) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for whole in wholes {
+        set.add(GlobBuilder::new(&whole.to_string_lossy()).literal_separator(true).build()?);
+    }
+    set.build()
 }
 
 /// The pages that wait among those that were named.
@@ -111,7 +122,9 @@ pub(super) fn choose(args: &cli::Resolve, summary: &Summary, config: &Config, fo
 }
 
 fn waits(page: &PageReport) -> bool {
-    matches!(page.state, State::Conflict | State::Drifted | State::Orphaned)
+    // Of a file that is gone also where its page would be archived next, by the rule.
+    let gone = page.state == State::Pending && page.rule.starts_with('F');
+    gone || matches!(page.state, State::Conflict | State::Drifted | State::Orphaned)
 }
 
 impl Chosen {
