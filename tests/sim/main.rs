@@ -10,6 +10,7 @@
 #![allow(missing_docs, reason = "the names of tests are their documentation")]
 
 mod births;
+mod clones;
 mod cost;
 mod disk;
 mod drafts;
@@ -21,6 +22,7 @@ mod ledger;
 mod meeting;
 mod names;
 mod network;
+
 mod orders;
 mod pace;
 mod planted;

@@ -149,6 +149,29 @@ impl Watch {
         }
     }
 
+    /// Whoever writes with another clone published: what was published here before may be published again.
+    pub fn other_published(&mut self, hub: &Model, id: &str, at: i64) {
+        self.published.remove(id);
+        if let Some(text) = hub.page(id).and_then(|page| page.live.as_ref()).map(|live| live.content.clone()) {
+            self.others(id, text, at);
+        }
+    }
+
+    /// Whoever writes with another clone, or is at its side, left something on a page that is not published.
+    pub fn other_drafted(&mut self, hub: &Model, id: &str, at: i64) {
+        if let Some(text) = hub.page(id).and_then(|page| page.draft.as_ref()?.content.clone()) {
+            self.others(id, text, at);
+        }
+    }
+
+    /// What a page's document here never said is somebody else's text. It can come back: then it is not what was seen before.
+    fn others(&mut self, id: &str, text: String, at: i64) {
+        let said = self.said.get(id).is_some_and(|said| said.iter().any(|body| body.trim_end() == text.trim_end()));
+        if !said && !self.ours.contains(&(id.to_owned(), text.clone())) {
+            self.foreign.entry(id.to_owned()).or_default().insert(text, at);
+        }
+    }
+
     /// The document says the same but for white space: that becomes common ground (row D5).
     pub fn says(&mut self, id: &str, body: &str) {
         if let Some(texts) = self.foreign.get_mut(id) {
