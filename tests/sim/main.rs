@@ -11,6 +11,7 @@
 
 mod births;
 mod clones;
+mod decisions;
 mod cost;
 mod disk;
 mod drafts;
@@ -22,7 +23,7 @@ mod ledger;
 mod meeting;
 mod names;
 mod network;
-
+mod office;
 mod orders;
 mod pace;
 mod planted;

@@ -314,7 +314,8 @@ impl Stage {
     pub(super) fn path(&self, page: u8) -> String {
         let id = PageId::parse(&id(page)).unwrap();
         let at = self.w.folder.docs().find(|(_, doc)| doc.id == id).map(|(path, _)| path.clone());
-        at.unwrap_or_else(|| format!("{id}.md"))
+        // Conflict markers are taken out where they are.
+        at.or_else(|| self.w.folder.naming(&id).into_iter().next()).unwrap_or_else(|| format!("{id}.md"))
     }
 
     pub(super) fn save(&mut self, page: u8, edit: Edit, number: u32, noticed: Noticed) {
