@@ -1,10 +1,13 @@
 //! Whoever settles things when nothing fails any more: by one decision a page, after which nothing waits for that page.
 
+use std::collections::BTreeMap;
+
 use hubsync::engine::{PageReport, Rest};
 use hubsync::reason::State;
 
 use super::schedule::{Edit, Noticed, Settle};
 use super::stage::{Stage, id};
+use super::verdict::plain;
 
 impl Stage {
     /// Everything is looked at, and what can be done is done.
@@ -19,11 +22,19 @@ impl Stage {
         assert_eq!(w.engine.rest(w.now()), Rest::Done);
     }
 
-    /// What is reported of a page that waits for a decision.
-    pub fn waits(&self, page: u8) -> Option<PageReport> {
-        let is_it = |report: &PageReport| report.page_id.as_ref().is_some_and(|known| known.as_str() == id(page));
+    /// The pages that wait for a decision, and what is reported of them.
+    pub fn waiting(&self) -> BTreeMap<u8, PageReport> {
         let waits = |report: &PageReport| matches!(report.state, State::Conflict | State::Drifted);
-        self.w.summary().pages.into_iter().find(|report| is_it(report) && waits(report))
+        let number = |page: &PageReport| page.page_id.as_ref()?.as_str().strip_prefix('p')?.parse().ok();
+        let pages = self.w.summary().pages.into_iter().filter(waits);
+        pages.filter_map(|report| Some((number(&report)?, report))).collect()
+    }
+
+    /// Whether a document's text is another one than those of its page.
+    pub fn differs(&self, page: u8) -> bool {
+        let said = self.w.folder.get(&self.path(page)).map(|doc| plain(&doc.body));
+        let texts = [self.w.live_text(&id(page)), self.w.draft_text(&id(page))];
+        texts.into_iter().flatten().all(|text| Some(plain(&text)) != said)
     }
 
     /// The writer takes conflict markers out of files; a decision for both from before left them there.
@@ -38,15 +49,13 @@ impl Stage {
 
     /// Settles all that waits, by one decision a page; how many there were.
     pub fn settle_all(&mut self, how: Settle) -> usize {
-        let pages: Vec<u8> = self.setup.numbers().filter(|page| self.waits(*page).is_some()).collect();
+        let pages: Vec<u8> = self.waiting().into_keys().collect();
         for page in &pages {
             self.resolve(*page, how);
         }
         self.come_to_rest();
-        for page in &pages {
-            let left = self.waits(*page);
-            assert!(left.is_none(), "one decision does not settle it: {left:?}\n{:?}", self.w.hub.page(&id(*page)));
-        }
+        let left = self.waiting();
+        assert!(left.keys().all(|page| !pages.contains(page)), "one decision does not settle it: {left:?}");
         pages.len()
     }
 

@@ -134,17 +134,22 @@ impl Watch {
                 *written = at;
             }
         }
-        if matches!(act, Act::Publish { .. } | Act::SaveDraft { .. }) {
-            self.wrote(hub, id, at);
+        // What lies beside it may have become common ground since: a document that took it over said it.
+        if let Act::Publish { content, .. } | Act::SaveDraft { content, .. } = act {
+            self.wrote_some(hub, id, at, |text| text == content);
         }
     }
 
-    /// Somebody else wrote a text.
+    /// Somebody else wrote all that a page has.
     pub fn wrote(&mut self, hub: &Model, id: &str, at: i64) {
+        self.wrote_some(hub, id, at, |_| true);
+    }
+
+    fn wrote_some(&mut self, hub: &Model, id: &str, at: i64, is_new: impl Fn(&str) -> bool) {
         let Some(page) = hub.page(id) else { return };
         let live = page.live.as_ref().map(|live| live.content.clone());
         let draft = page.draft.as_ref().and_then(|draft| draft.content.clone());
-        for content in live.into_iter().chain(draft).filter(|content| is_foreign(content)) {
+        for content in live.into_iter().chain(draft).filter(|content| is_foreign(content) && is_new(content)) {
             self.foreign.entry(id.to_owned()).or_default().entry(content).or_insert(at);
         }
     }
