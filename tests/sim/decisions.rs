@@ -30,6 +30,12 @@ impl Stage {
         pages.filter_map(|report| Some((number(&report)?, report))).collect()
     }
 
+    /// Whether a document is published as it is.
+    pub fn is_in_step(&self, page: u8) -> bool {
+        let is_it = |report: &PageReport| report.page_id.as_ref().is_some_and(|known| known.as_str() == id(page));
+        self.w.summary().pages.iter().any(|report| is_it(report) && report.state == State::InStep)
+    }
+
     /// Whether a document's text is another one than those of its page.
     pub fn differs(&self, page: u8) -> bool {
         let said = self.w.folder.get(&self.path(page)).map(|doc| plain(&doc.body));

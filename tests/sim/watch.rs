@@ -135,21 +135,20 @@ impl Watch {
             }
         }
         // What lies beside it may have become common ground since: a document that took it over said it.
-        if let Act::Publish { content, .. } | Act::SaveDraft { content, .. } = act {
-            self.wrote_some(hub, id, at, |text| text == content);
+        match act {
+            Act::Publish { .. } => self.wrote_these(id, live_text(hub, id), at),
+            Act::SaveDraft { .. } => self.wrote_these(id, draft_text(hub, id), at),
+            _ => {}
         }
     }
 
     /// Somebody else wrote all that a page has.
     pub fn wrote(&mut self, hub: &Model, id: &str, at: i64) {
-        self.wrote_some(hub, id, at, |_| true);
+        self.wrote_these(id, live_text(hub, id).into_iter().chain(draft_text(hub, id)), at);
     }
 
-    fn wrote_some(&mut self, hub: &Model, id: &str, at: i64, is_new: impl Fn(&str) -> bool) {
-        let Some(page) = hub.page(id) else { return };
-        let live = page.live.as_ref().map(|live| live.content.clone());
-        let draft = page.draft.as_ref().and_then(|draft| draft.content.clone());
-        for content in live.into_iter().chain(draft).filter(|content| is_foreign(content) && is_new(content)) {
+    fn wrote_these(&mut self, id: &str, texts: impl IntoIterator<Item = String>, at: i64) {
+        for content in texts.into_iter().filter(|content| is_foreign(content)) {
             self.foreign.entry(id.to_owned()).or_default().entry(content).or_insert(at);
         }
     }
@@ -157,14 +156,14 @@ impl Watch {
     /// Whoever writes with another clone published: what was published here before may be published again.
     pub fn other_published(&mut self, hub: &Model, id: &str, at: i64) {
         self.published.remove(id);
-        if let Some(text) = hub.page(id).and_then(|page| page.live.as_ref()).map(|live| live.content.clone()) {
+        if let Some(text) = live_text(hub, id) {
             self.others(id, text, at);
         }
     }
 
     /// Whoever writes with another clone, or is at its side, left something on a page that is not published.
     pub fn other_drafted(&mut self, hub: &Model, id: &str, at: i64) {
-        if let Some(text) = hub.page(id).and_then(|page| page.draft.as_ref()?.content.clone()) {
+        if let Some(text) = draft_text(hub, id) {
             self.others(id, text, at);
         }
     }
@@ -479,6 +478,14 @@ fn within(moments: &[i64], at: i64, limits: Limits, what: &str) {
     let (minute, day) = (limits.per_minute as usize, limits.per_day as usize);
     assert!(minute == 0 || within(60_000) <= minute, "more than {minute} requests {what} in a minute");
     assert!(day == 0 || within(DAY) <= day, "more than {day} requests {what} in a day");
+}
+
+fn live_text(hub: &Model, id: &str) -> Option<String> {
+    Some(hub.page(id)?.live.as_ref()?.content.clone())
+}
+
+fn draft_text(hub: &Model, id: &str) -> Option<String> {
+    hub.page(id)?.draft.as_ref()?.content.clone()
 }
 
 fn live_is_ours(page: &sandbox::Page) -> bool {
