@@ -9,8 +9,7 @@ use hubsync::engine::Mode;
 use hubsync::policy::{OnDifference, Policy};
 use hubsync::sandbox::{Settings, Time};
 
-use super::network::{Fate, RetryAfter};
-use super::schedule::{AtHub, Beginning, Deed, Edit, Next, Noticed, Op, PAGES, Settle, Setup, draw_tail};
+use super::schedule::{AtHub, Beginning, Deed, Edit, Next, Noticed, Op, PAGES, Settle, Setup, draw_passing, draw_tail};
 use super::schedules::{Failure, SETTLED, catch, cut_short, each_seed, number};
 use super::stage::{Stage, id};
 use super::tally::Tally;
@@ -243,22 +242,11 @@ fn draw_op(rng: &mut fastrand::Rng, number: u32) -> Op {
         785..800 => Op::Overtake([Deed::Publish, Deed::Draft][rng.usize(..2)], number),
         800..870 => Op::Resolve(page, [Settle::Local, Settle::Remote, Settle::Both][rng.usize(..3)]),
         870..900 => Op::Write([Command::Writes, Command::Dies, Command::WritesAndDies][rng.usize(..3)]),
-        900..955 => Op::Befall { flight: rng.u8(..4), fate: draw_fate(rng) },
+        900..955 => Op::Befall { flight: rng.u8(..4), fate: draw_passing(rng) },
         955..980 => Op::Crash(draw_tail(rng), if rng.u8(..4) == 0 { Next::Sync } else { Next::Run }),
         980..988 => Op::DiskFull(rng.bool()),
         988..991 => Op::Suspend(28_800_000),
         _ => Op::Rescan,
-    }
-}
-
-fn draw_fate(rng: &mut fastrand::Rng) -> Fate {
-    match rng.u8(..8) {
-        0..3 => Fate::AnswerLost,
-        3 => Fate::Cut,
-        4 => Fate::Late(rng.u64(0..4_990)),
-        5 => Fate::Gateway(502),
-        6 => Fate::AppliedGateway(504),
-        _ => Fate::Limited(RetryAfter::Seconds(rng.i64(1..20))),
     }
 }
 

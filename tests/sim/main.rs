@@ -11,8 +11,8 @@
 
 mod births;
 mod clones;
-mod decisions;
 mod cost;
+mod decisions;
 mod disk;
 mod drafts;
 mod faults;

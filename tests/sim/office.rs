@@ -11,8 +11,7 @@ use std::time::Instant;
 use hubsync::policy::Policy;
 use hubsync::sandbox::Settings;
 
-use super::network::{Fate, RetryAfter};
-use super::schedule::{AtHub, Beginning, Deed, Edit, Next, Noticed, Op, Settle, Setup, draw_tail};
+use super::schedule::{AtHub, Beginning, Deed, Edit, Next, Noticed, Op, Settle, Setup, draw_passing, draw_tail};
 use super::schedules::{catch, number};
 use super::stage::{Stage, id};
 use super::world::{Command, SYNC};
@@ -108,7 +107,7 @@ impl Office {
             890..905 => Op::Overtake([Deed::Publish, Deed::Draft][rng.usize(..2)], number),
             905..945 => Op::Resolve(page, [Settle::Local, Settle::Remote, Settle::Both][rng.usize(..3)]),
             945..955 => Op::Write([Command::Writes, Command::Dies, Command::WritesAndDies][rng.usize(..3)]),
-            955..985 => Op::Befall { flight: rng.u8(..4), fate: draw_fate(rng) },
+            955..985 => Op::Befall { flight: rng.u8(..4), fate: draw_passing(rng) },
             985..995 => Op::Crash(draw_tail(rng), if rng.u8(..4) == 0 { Next::Sync } else { Next::Run }),
             _ => Op::Rescan,
         }
@@ -222,7 +221,10 @@ impl Office {
         let hours = (self.stage.w.time - self.begun) / 3_600_000;
         println!("{} steps from seed {seed}, {hours} hours", met.steps);
         println!("{} saves, {} touches of the colleague's", met.saves, met.touches);
-        println!("{} decisions; waited for: {:?}, {} held, because the page had moved", met.resolved, met.settled, met.overtaken);
+        println!(
+            "{} decisions; waited for: {:?}, {} held, because the page had moved",
+            met.resolved, met.settled, met.overtaken
+        );
         println!("{} faults, {} starts, {} backups", met.faults, met.starts, self.stage.w.disk.backups.len());
         for (what, asked, most) in self.costs() {
             println!("{asked} {what}, at most {most}");
@@ -261,17 +263,6 @@ impl Bound {
     }
 }
 
-fn draw_fate(rng: &mut fastrand::Rng) -> Fate {
-    match rng.u8(..8) {
-        0..3 => Fate::AnswerLost,
-        3 => Fate::Cut,
-        4 => Fate::Late(rng.u64(0..4_990)),
-        5 => Fate::Gateway(502),
-        6 => Fate::AppliedGateway(504),
-        _ => Fate::Limited(RetryAfter::Seconds(rng.i64(1..20))),
-    }
-}
-
 #[test]
 fn fifty_pages_lose_no_text_and_cost_no_more_than_the_table_says() {
     let (steps, seed) = (number("SIM_STEPS").unwrap_or(STEPS), number("SIM_SEED").unwrap_or(SEED));
@@ -288,7 +279,11 @@ fn fifty_pages_lose_no_text_and_cost_no_more_than_the_table_says() {
     println!("{:.1} s", begun.elapsed().as_secs_f64());
     if let Err(message) = result {
         let trace = &office.stage.w.trace;
-        panic!("seed {seed}, step {}: {message}\n{}", office.met.steps, trace[trace.len().saturating_sub(TOLD)..].join("\n"));
+        panic!(
+            "seed {seed}, step {}: {message}\n{}",
+            office.met.steps,
+            trace[trace.len().saturating_sub(TOLD)..].join("\n")
+        );
     }
     let Met { settled, overtaken, .. } = &office.met;
     assert!(steps < STEPS || (settled.len() == 3 && *overtaken > 0), "{settled:?}, {overtaken} overtaken");

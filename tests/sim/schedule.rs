@@ -383,6 +383,18 @@ fn draw_fate(rng: &mut fastrand::Rng) -> Fate {
     }
 }
 
+/// One that a passing fault of the network or the hub brings.
+pub fn draw_passing(rng: &mut fastrand::Rng) -> Fate {
+    match rng.u8(..8) {
+        0..3 => Fate::AnswerLost,
+        3 => Fate::Cut,
+        4 => Fate::Late(rng.u64(0..4_990)),
+        5 => Fate::Gateway(502),
+        6 => Fate::AppliedGateway(504),
+        _ => Fate::Limited(RetryAfter::Seconds(rng.i64(1..20))),
+    }
+}
+
 fn draw_retry_after(rng: &mut fastrand::Rng) -> RetryAfter {
     let seconds = if rng.bool() { rng.i64(1..10) } else { rng.i64(30..200) };
     match rng.u8(..10) {
