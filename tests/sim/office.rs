@@ -46,6 +46,8 @@ struct Met {
     /// Those at a page whose document is not published as it is.
     crossings: usize,
     resolved: usize,
+    /// Those that take over the hub's text.
+    taken_over: usize,
     overtaken: usize,
     faults: usize,
     starts: usize,
@@ -126,11 +128,16 @@ impl Office {
                 self.met.touches += 1;
                 self.met.crossings += 1;
             }
-            Op::Resolve(page, _) => self.met.resolved += usize::from(self.stage.waiting().contains_key(page)),
+            Op::Resolve(page, how) if self.stage.waiting().contains_key(page) => self.decides(*how),
             Op::Befall { .. } => self.met.faults += 1,
             Op::Crash(..) => self.met.starts += 1,
             _ => {}
         }
+    }
+
+    fn decides(&mut self, how: Settle) {
+        self.met.resolved += 1;
+        self.met.taken_over += usize::from(how != Settle::Local);
     }
 
     /// A person settles one page that waits, and waits for what comes of it. What was saved has been noticed by then.
@@ -148,7 +155,7 @@ impl Office {
         let shown = report.marks.map(|(_, stamp)| stamp.0);
         let stands = |stage: &Stage| stage.w.hub.page(&id(page)).map(|page| page.updated_at.0);
         let moved = shown != stands(&self.stage);
-        self.met.resolved += 1;
+        self.decides(how);
         self.stage.resolve(page, how);
         self.stage.w.settle();
         match self.stage.waiting().get(&page) {
@@ -197,8 +204,8 @@ impl Office {
 
     fn bound(&self) -> Bound {
         let minutes = usize::try_from((self.stage.w.time - self.begun) / 60_000).unwrap() + 1;
-        let Met { saves, crossings, resolved, faults, starts, .. } = self.met;
-        Bound { saves, crossings, resolved, faults, starts, minutes, writes: self.asked(WRITE) }
+        let Met { saves, crossings, resolved, taken_over, faults, starts, .. } = self.met;
+        Bound { saves, crossings, resolved, taken_over, faults, starts, minutes, writes: self.asked(WRITE) }
     }
 
     fn asked(&self, what: &str) -> usize {
@@ -237,6 +244,7 @@ struct Bound {
     saves: usize,
     crossings: usize,
     resolved: usize,
+    taken_over: usize,
     faults: usize,
     starts: usize,
     minutes: usize,
@@ -249,17 +257,17 @@ impl Bound {
         self.saves + self.resolved + self.faults + self.starts
     }
 
-    /// One at each page when it is met, one for each write, for each decision and for each touch of a page that has a change of
-    /// ours, too; one for what was lost; another for what was under way when a process ended. (What a colleague does to a page in
-    /// step is in the lists.)
+    /// One at each page when it is met, one for each write, for each decision that takes over the hub's text, and for each touch
+    /// of a page that has a change of ours, too; one for what was lost; another for what was under way when a process ended.
+    /// (What a colleague does to a page in step is in the lists.)
     fn looks(&self) -> usize {
         let again = self.faults + CONCURRENCY * self.starts;
-        usize::from(PAGES) + self.writes + self.resolved + self.crossings + again
+        usize::from(PAGES) + self.writes + self.taken_over + self.crossings + again
     }
 
-    /// One a minute, and one that a decision or a process begins with.
+    /// One a minute, and one that a process begins with.
     fn lists(&self) -> usize {
-        self.minutes + self.resolved + self.starts
+        self.minutes + self.starts
     }
 }
 
