@@ -17,7 +17,7 @@ use super::verdict::plain;
 use super::world::{Command, SYNC};
 
 /// The fixed set of CI.
-const FIXED: u64 = 500;
+const FIXED: u64 = 400;
 const STEPS: u32 = 90;
 /// How often both look for drift, in milliseconds.
 const CHECK: u64 = 20_000;
