@@ -150,7 +150,7 @@ fn open_at(state: &Path, config: &Config, console: &Console, root: RootLock) -> 
     }
     let mut loaded = store.load()?;
     // Also for the process after one that died while it waited.
-    let lately = loaded.anew.is_some_and(|anew| now.0.saturating_sub(anew.0).unsigned_abs() < DAMAGED_MS);
+    let lately = loaded.anew.is_some_and(|anew| now.0.saturating_sub(anew.0) < DAMAGED_MS.cast_signed());
     let hold_ms = if lately { DAMAGED_MS } else { 0 };
     let hub = hub_key(config, &key);
     if loaded.budget_of.is_some_and(|before| before != hub.0) {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::document;
 use crate::pace::quota::Lane;
 use crate::page::{DocPath, DraftSeen, ListKind, Mono, Named, Now, Page, PageId, Status, Text};
-use crate::reason::{Code, Reason, State};
+use crate::reason::State;
 use crate::reconcile::merge;
 use crate::reconcile::names;
 use crate::reconcile::page_record::{Keep, Resolution};
@@ -219,12 +219,7 @@ impl Engine {
         // The folder tells what it says by now; where it has told so already, or never will, it is decided then.
         entry.life = Life::Waiting(now.mono.plus(WRITTEN_MS));
         match (own_text, &mut entry.record.settled) {
-            (OwnText::Beside, Some(settled)) => {
-                settled.keep = Keep::Merged;
-                let markers = "the markers of both texts were written into it; keep what is right and remove them";
-                entry.found = Some(Found::Held(Reason::new(Code::MergeMarkers, markers)));
-                self.make_due(&id);
-            }
+            (OwnText::Beside, Some(settled)) => settled.keep = Keep::Merged,
             (_, settled) => *settled = None,
         }
         if let Some(entry) = self.entries.get(&id) {

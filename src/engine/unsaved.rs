@@ -139,9 +139,10 @@ impl Engine {
     /// All that waits to be stored, as one change.
     pub(super) fn take_change(&mut self) -> (Change, Unsaved) {
         let unsaved = self.unsaved.take();
-        let put = |id: &PageId| self.entries.get(id).map(|entry| (id.clone(), put(entry)));
+        // A page that is no more was forgotten, though a change of it from before is only stored now.
+        let put = |id: &PageId| (id.clone(), self.entries.get(id).map_or(PageChange::Forget, put));
         let forget = |id: &PageId| (id.clone(), PageChange::Forget);
-        let pages = unsaved.pages.iter().filter_map(put).chain(unsaved.forgotten.iter().map(forget)).collect();
+        let pages = unsaved.pages.iter().map(put).chain(unsaved.forgotten.iter().map(forget)).collect();
         let new = |freshness| freshness == Freshness::New;
         let births = unsaved.births.iter().map(|path| (path.clone(), self.put_birth(path))).collect();
         let change = Change {

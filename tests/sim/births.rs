@@ -7,8 +7,6 @@
 //! `SIM_SCHEDULES=100000` walks so many.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use hubsync::document;
 use hubsync::engine::request::Request;
@@ -17,11 +15,10 @@ use hubsync::page::{DocPath, PageId, Status};
 use hubsync::policy::{Create, OnDelete, Policy};
 use hubsync::reason::{Code, State};
 use hubsync::sandbox::{self, NewPage, Normalise, Settings};
-use hubsync::simulation;
 
 use super::disk::Tail;
 use super::network::{Fate, RetryAfter};
-use super::schedules::{catch, number};
+use super::schedules::{catch, each_seed, number};
 use super::tally::Tally;
 use super::world::{SYNC, World};
 
@@ -553,33 +550,7 @@ fn births_and_deaths_end_with_one_page_a_document() {
         return run(seed).map(drop).unwrap_or_else(|message| panic!("{message}"));
     }
     let last = number("SIM_SCHEDULES").unwrap_or(FIXED);
-    let (next, all, failed) = (AtomicU64::new(0), Mutex::new(Tally::default()), Mutex::new(Vec::new()));
-    let worker = || {
-        drop(simulation::take_rows());
-        let mut tally = Tally::default();
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= last || failed.lock().unwrap().len() >= 5 {
-                break;
-            }
-            match run(seed) {
-                Ok(one) => tally.add(one),
-                Err(message) => failed.lock().unwrap().push((seed, message)),
-            }
-        }
-        tally.rows(simulation::take_rows());
-        all.lock().unwrap().add(tally);
-    };
-    std::thread::scope(|scope| {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        (0..cores).for_each(|_| drop(scope.spawn(worker)));
-    });
-    let failed = failed.into_inner().unwrap();
-    for (seed, message) in &failed {
-        println!("seed {seed}: {message}\n");
-    }
-    assert!(failed.is_empty(), "seeds that fail: {:?}", failed.iter().map(|(seed, _)| seed).collect::<Vec<_>>());
-    let tally = all.into_inner().unwrap();
+    let tally = each_seed(last, run);
     tally.print();
     let few = tally.below(FAULTS, 100).into_iter().chain(tally.below(ROWS, 1));
     let few: Vec<String> = few.collect();

@@ -10,7 +10,9 @@
 #![allow(missing_docs, reason = "the names of tests are their documentation")]
 
 mod births;
+mod clones;
 mod cost;
+mod decisions;
 mod disk;
 mod drafts;
 mod faults;
@@ -21,6 +23,7 @@ mod ledger;
 mod meeting;
 mod names;
 mod network;
+mod office;
 mod orders;
 mod pace;
 mod planted;

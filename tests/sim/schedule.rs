@@ -8,6 +8,7 @@ use super::disk::Tail;
 use super::network::{Fate, RetryAfter};
 use super::world::Command;
 
+/// Pages of a drawn one.
 pub const PAGES: u8 = 3;
 
 /// What it all begins with.
@@ -25,6 +26,13 @@ pub struct Setup {
     pub fancy: bool,
     /// Whether documents point to each other, and those links lead to pages.
     pub linked: bool,
+}
+
+impl Setup {
+    /// The numbers of its pages.
+    pub fn numbers(&self) -> std::ops::Range<u8> {
+        0..u8::try_from(self.pages.len()).unwrap()
+    }
 }
 
 /// How one page begins.
@@ -375,6 +383,18 @@ fn draw_fate(rng: &mut fastrand::Rng) -> Fate {
     }
 }
 
+/// One that a passing fault of the network or the hub brings.
+pub fn draw_passing(rng: &mut fastrand::Rng) -> Fate {
+    match rng.u8(..8) {
+        0..3 => Fate::AnswerLost,
+        3 => Fate::Cut,
+        4 => Fate::Late(rng.u64(0..4_990)),
+        5 => Fate::Gateway(502),
+        6 => Fate::AppliedGateway(504),
+        _ => Fate::Limited(RetryAfter::Seconds(rng.i64(1..20))),
+    }
+}
+
 fn draw_retry_after(rng: &mut fastrand::Rng) -> RetryAfter {
     let seconds = if rng.bool() { rng.i64(1..10) } else { rng.i64(30..200) };
     match rng.u8(..10) {
@@ -391,7 +411,7 @@ fn draw_retry_after(rng: &mut fastrand::Rng) -> RetryAfter {
     }
 }
 
-fn draw_tail(rng: &mut fastrand::Rng) -> Tail {
+pub fn draw_tail(rng: &mut fastrand::Rng) -> Tail {
     match rng.u8(..4) {
         0 => Tail::Whole,
         1 => Tail::Torn(rng.u16(..1_000)),

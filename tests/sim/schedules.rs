@@ -76,14 +76,14 @@ pub fn run(setup: &Setup, ops: &[Op]) -> Result<Tally, Failure> {
 }
 
 /// What fails still, without all that it can fail without.
-fn cut_short(setup: &Setup, mut ops: Vec<Op>) -> Vec<Op> {
+pub fn cut_short<T: Clone>(mut ops: Vec<T>, fails: impl Fn(&[T]) -> bool) -> Vec<T> {
     let mut size = ops.len() / 2;
     while size > 0 {
         let mut from = 0;
         while from < ops.len() {
             let mut fewer = ops.clone();
             fewer.drain(from..(from + size).min(fewer.len()));
-            if run(setup, &fewer).is_err() {
+            if fails(&fewer) {
                 ops = fewer;
             } else {
                 from += size;
@@ -95,7 +95,7 @@ fn cut_short(setup: &Setup, mut ops: Vec<Op>) -> Vec<Op> {
 }
 
 fn tell(seed: u64, setup: &Setup, ops: Vec<Op>) -> ! {
-    let short = cut_short(setup, ops);
+    let short = cut_short(ops, |ops| run(setup, ops).is_err());
     let Err(failure) = run(setup, &short) else {
         panic!("seed {seed} fails only now and then: it is not the same each time")
     };
@@ -156,6 +156,37 @@ fn walk(seeds: std::ops::Range<u64>, until: Option<Instant>) -> Tally {
         tell(*seed, &setup, ops);
     }
     all
+}
+
+/// Carries out the schedules of all seeds below `last` on all cores, and says what came up. Those that fail are told.
+pub fn each_seed(last: u64, run: impl Fn(u64) -> Result<Tally, String> + Sync) -> Tally {
+    let (next, all, failed) = (AtomicU64::new(0), Mutex::new(Tally::default()), Mutex::new(Vec::new()));
+    let worker = || {
+        drop(simulation::take_rows());
+        let mut tally = Tally::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= last || failed.lock().unwrap().len() >= ENOUGH {
+                break;
+            }
+            match run(seed) {
+                Ok(one) => tally.add(one),
+                Err(message) => failed.lock().unwrap().push((seed, message)),
+            }
+        }
+        tally.rows(simulation::take_rows());
+        all.lock().unwrap().add(tally);
+    };
+    std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        (0..cores).for_each(|_| drop(scope.spawn(worker)));
+    });
+    let failed = failed.into_inner().unwrap();
+    for (seed, message) in &failed {
+        println!("seed {seed}: {message}\n");
+    }
+    assert!(failed.is_empty(), "seeds that fail: {:?}", failed.iter().map(|(seed, _)| seed).collect::<Vec<_>>());
+    all.into_inner().unwrap()
 }
 
 #[test]
@@ -242,7 +273,7 @@ const FAULTS: &[&str] = &[
 ];
 
 /// What a person settled, and how.
-const SETTLED: &[&str] = &[
+pub const SETTLED: &[&str] = &[
     "settled Conflict Local",
     "settled Conflict Remote",
     "settled Conflict Both",

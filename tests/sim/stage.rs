@@ -9,7 +9,7 @@ use hubsync::sandbox::{self, Act};
 use super::disk::Tail;
 use super::folder::Doc;
 use super::network::{Fate, RetryAfter};
-use super::schedule::{AtHub, Deed, Edit, Next, Noticed, Op, PAGES, Settle, Setup, Spoilt};
+use super::schedule::{AtHub, Deed, Edit, Next, Noticed, Op, Settle, Setup, Spoilt};
 use super::tally::Tally;
 use super::world::{Command, SYNC, World};
 
@@ -37,7 +37,7 @@ fn links_to(page: u8) -> String {
 }
 
 pub fn id(page: u8) -> String {
-    format!("p{}", page % PAGES)
+    format!("p{page}")
 }
 
 impl Stage {
@@ -45,9 +45,9 @@ impl Stage {
         let mut w = World::with(Mode::Daemon, setup.policy.clone(), setup.settings.clone());
         (w.patient, w.rows, w.no_date) = (true, setup.rows, setup.no_date);
         let folders = vec![w.hub.add_folder(w.hub_time(), "G", None), w.hub.add_folder(w.hub_time(), "H", None)];
-        let mut stage =
-            Self { w, tally: Tally::default(), setup, folders, before: None, old: vec![None; PAGES.into()], keys: 0 };
-        for page in 0..PAGES {
+        let old = vec![None; setup.pages.len()];
+        let mut stage = Self { w, tally: Tally::default(), setup, folders, before: None, old, keys: 0 };
+        for page in stage.setup.numbers() {
             let begins = stage.setup.pages[usize::from(page)];
             let (text, status) = match begins.hub {
                 AtHub::Empty => (String::new(), sandbox::Status::Draft),
@@ -69,7 +69,7 @@ impl Stage {
 
     /// The body of every document as its page has it before anything happens: each lies in the root.
     fn at_first(&self) -> String {
-        (0..PAGES).map(id).fold(self.text("A"), |text, name| {
+        self.setup.numbers().map(id).fold(self.text("A"), |text, name| {
             let page = format!("https://kb/{name}");
             text.replace(&format!("[l]({name}.md)"), &format!("[l]({page})"))
                 .replace(&format!("[[{name}]]"), &format!("[{name}]({page})"))
@@ -83,7 +83,7 @@ impl Stage {
     /// A body; with links to all documents where those lead to pages, and with white space and bullets where the hub
     /// rewrites those.
     fn text(&self, word: &str) -> String {
-        let links = if self.setup.linked { (0..PAGES).map(links_to).collect() } else { String::new() };
+        let links = if self.setup.linked { self.setup.numbers().map(links_to).collect() } else { String::new() };
         let word = format!("{word}{links}");
         if self.setup.fancy { format!("{word} \\o\n* one  \n* two\n") } else { word }
     }
@@ -105,7 +105,7 @@ impl Stage {
                 }
             }
             Op::Mass(number) => {
-                for page in 0..PAGES {
+                for page in self.setup.numbers() {
                     self.save(page, Edit::New, *number, Noticed::Yes);
                 }
             }
@@ -311,13 +311,14 @@ impl Stage {
 
     // ---- the writer
 
-    fn path(&self, page: u8) -> String {
+    pub(super) fn path(&self, page: u8) -> String {
         let id = PageId::parse(&id(page)).unwrap();
         let at = self.w.folder.docs().find(|(_, doc)| doc.id == id).map(|(path, _)| path.clone());
-        at.unwrap_or_else(|| format!("{id}.md"))
+        // Conflict markers are taken out where they are.
+        at.or_else(|| self.w.folder.naming(&id).into_iter().next()).unwrap_or_else(|| format!("{id}.md"))
     }
 
-    fn save(&mut self, page: u8, edit: Edit, number: u32, noticed: Noticed) {
+    pub(super) fn save(&mut self, page: u8, edit: Edit, number: u32, noticed: Noticed) {
         let was = self.w.folder.get(&self.path(page)).cloned();
         let mut doc = was.clone().unwrap_or_else(|| self.plain(page, Status::Published));
         let folders = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
@@ -421,7 +422,7 @@ impl Stage {
                 Some((path, doc.as_ref().map_or(bytes, Doc::bytes), doc))
             }
         };
-        (0..PAGES).for_each(|page| self.w.watch.removed(&id(page)));
+        self.setup.numbers().for_each(|page| self.w.watch.removed(&id(page)));
         let branch = tree.into_iter().enumerate().filter_map(other).collect();
         self.w.folder.check_out(self.w.now(), branch);
         self.noticed("p0.md", Noticed::Overflow);
@@ -462,7 +463,7 @@ impl Stage {
     // ---- whoever settles things
 
     /// As `hubsync resolve` does it: on what `status` shows of the page.
-    fn resolve(&mut self, page: u8, how: Settle) {
+    pub(super) fn resolve(&mut self, page: u8, how: Settle) {
         let page = PageId::parse(&id(page)).unwrap();
         let report = self.w.summary().pages.into_iter().find(|report| report.page_id.as_ref() == Some(&page));
         let Some(report) = report else { return };

@@ -11,7 +11,6 @@ use hubsync::reason::{Code, State};
 use hubsync::sandbox::{Normalise, Page, Stamps};
 
 use super::folder::Doc;
-use super::schedule::PAGES;
 use super::stage::{Stage, id};
 use super::world::{SYNC, World};
 
@@ -75,7 +74,7 @@ impl Stage {
         // The tables of names are read once a day, whatever else happens.
         let mut asked = w.asked();
         asked.retain(|asked| !["GET folders", "GET skills", "GET sources"].contains(&asked.as_str()));
-        let few = 2 * if self.setup.rows > 0 { usize::from(PAGES) } else { 1 };
+        let few = 2 * if self.setup.rows > 0 { self.setup.pages.len() } else { 1 };
         assert!(asked.len() <= few && asked.iter().all(|asked| asked == "GET pages"), "it never rests: {asked:?}");
     }
 
@@ -101,7 +100,7 @@ impl Stage {
         let pages = self.w.summary().pages;
         let reports: BTreeMap<&PageId, &PageReport> =
             pages.iter().filter_map(|page| Some((page.page_id.as_ref()?, page))).collect();
-        for page in 0..PAGES {
+        for page in self.setup.numbers() {
             let page_id = PageId::parse(&id(page)).unwrap();
             let docs: Vec<&Doc> = self.w.folder.docs().map(|(_, doc)| doc).filter(|doc| doc.id == page_id).collect();
             let hub = self.w.hub.page(page_id.as_str()).unwrap();
@@ -183,7 +182,7 @@ impl Stage {
     }
 
     /// The page says what the document says.
-    fn says(&self, doc: &Doc, path: &str, hub: &Page, what: &str) {
+    pub(super) fn says(&self, doc: &Doc, path: &str, hub: &Page, what: &str) {
         let live = hub.content();
         let draft = hub.draft.as_ref().and_then(|draft| draft.content.as_deref());
         let shown = if doc.status == Status::Draft { draft.or(live) } else { live }.unwrap_or_default();
@@ -217,7 +216,7 @@ impl Stage {
             return Some(body);
         }
         let folder = if path.starts_with("moved/") { "moved/" } else { "" };
-        for name in (0..PAGES).map(id) {
+        for name in self.setup.numbers().map(id) {
             let (beside, below, above) =
                 (format!("{folder}{name}.md"), format!("{folder}moved/{name}.md"), format!("{name}.md"));
             let mut becomes = |written: &str, text: &str, file: &str, rest: &str| {
@@ -260,6 +259,6 @@ fn standings(w: &World) -> BTreeMap<PageId, (State, Option<Code>)> {
 }
 
 /// A text without what hubs rewrite: white space, bullets, and one hub's backslashes.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && !"*-\\".contains(*c)).collect()
 }

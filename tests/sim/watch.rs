@@ -137,19 +137,46 @@ impl Watch {
                 *written = at;
             }
         }
-        if matches!(act, Act::Publish { .. } | Act::SaveDraft { .. }) {
-            self.wrote(hub, id, at);
+        // What lies beside it may have become common ground since: a document that took it over said it.
+        match act {
+            Act::Publish { .. } => self.wrote_these(id, live_text(hub, id), at),
+            Act::SaveDraft { .. } => self.wrote_these(id, draft_text(hub, id), at),
+            _ => {}
         }
     }
 
-    /// Somebody else wrote a text.
+    /// Somebody else wrote all that a page has.
     pub fn wrote(&mut self, hub: &Model, id: &str, at: i64) {
-        let Some(page) = hub.page(id) else { return };
+        self.wrote_these(id, live_text(hub, id).into_iter().chain(draft_text(hub, id)), at);
+    }
+
+    fn wrote_these(&mut self, id: &str, texts: impl IntoIterator<Item = String>, at: i64) {
         self.written.insert(id.to_owned(), at);
-        let live = page.live.as_ref().map(|live| live.content.clone());
-        let draft = page.draft.as_ref().and_then(|draft| draft.content.clone());
-        for content in live.into_iter().chain(draft).filter(|content| is_foreign(content)) {
+        for content in texts.into_iter().filter(|content| is_foreign(content)) {
             self.foreign.entry(id.to_owned()).or_default().entry(content).or_insert(at);
+        }
+    }
+
+    /// Whoever writes with another clone published: what was published here before may be published again.
+    pub fn other_published(&mut self, hub: &Model, id: &str, at: i64) {
+        self.published.remove(id);
+        if let Some(text) = live_text(hub, id) {
+            self.others(id, text, at);
+        }
+    }
+
+    /// Whoever writes with another clone, or is at its side, left something on a page that is not published.
+    pub fn other_drafted(&mut self, hub: &Model, id: &str, at: i64) {
+        if let Some(text) = draft_text(hub, id) {
+            self.others(id, text, at);
+        }
+    }
+
+    /// What a page's document here never said is somebody else's text. It can come back: then it is not what was seen before.
+    fn others(&mut self, id: &str, text: String, at: i64) {
+        let said = self.said.get(id).is_some_and(|said| said.iter().any(|body| body.trim_end() == text.trim_end()));
+        if !said && !self.ours.contains(&(id.to_owned(), text.clone())) {
+            self.foreign.entry(id.to_owned()).or_default().insert(text, at);
         }
     }
 
@@ -453,6 +480,14 @@ fn within(moments: &[i64], at: i64, limits: Limits, what: &str) {
     let (minute, day) = (limits.per_minute as usize, limits.per_day as usize);
     assert!(minute == 0 || within(60_000) <= minute, "more than {minute} requests {what} in a minute");
     assert!(day == 0 || within(DAY) <= day, "more than {day} requests {what} in a day");
+}
+
+fn live_text(hub: &Model, id: &str) -> Option<String> {
+    Some(hub.page(id)?.live.as_ref()?.content.clone())
+}
+
+fn draft_text(hub: &Model, id: &str) -> Option<String> {
+    hub.page(id)?.draft.as_ref()?.content.clone()
 }
 
 fn live_is_ours(page: &sandbox::Page) -> bool {

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hubsync::engine::change::{Change, FileChange, IdLine};
+use hubsync::engine::change::{Change, FileChange, IdLine, OwnText};
 use hubsync::engine::request::{Answer, AnswerBody, Request};
 use hubsync::engine::settled::RootHealth;
 use hubsync::engine::{About, Archives, Decided, Effect, Engine, Id, Input, Memory, Mode, Rest, Setting};
@@ -441,6 +441,7 @@ impl World {
         let text = path.to_text();
         self.trace.push(format!("the command at {text}: {command:?} {:?}", change.own_text));
         let (page, now) = (change.page.clone(), self.now());
+        let own = self.folder.get(&text).map(|doc| doc.body.clone()).unwrap_or_default();
         let mut result = match command {
             Command::Dies => Ok(None),
             Command::Writes | Command::WritesAndDies => self.folder.write_as_decided(now, &text, &change),
@@ -449,6 +450,7 @@ impl World {
             self.watch.says(page.as_str(), &doc.body);
         }
         if result.is_ok() && command != Command::Dies {
+            self.stands_beside(&text, &own, &change);
             self.folder.note(now.mono, &text);
         }
         if command != Command::Writes {
@@ -457,6 +459,14 @@ impl World {
             self.rereads.push(path);
         }
         self.handle(Input::Wrote(id, result.map(drop)));
+    }
+
+    /// Where both texts were to be kept, the document's own is still in its file.
+    fn stands_beside(&self, path: &str, own: &str, change: &FileChange) {
+        let bytes = self.folder.bytes(path).unwrap_or_default();
+        let file = String::from_utf8_lossy(bytes);
+        let mut lines = own.lines().filter(|_| change.own_text == OwnText::Beside);
+        assert!(lines.all(|line| file.contains(line)), "{path}: {own:?} was to be kept beside the hub's: {file}");
     }
 
     // ---- until it rests
@@ -583,7 +593,7 @@ impl World {
         self.read_ledger();
         let memory = self.disk.load();
         // The process that moves a damaged state aside sends nothing for 5 s, nor does one that follows it within them.
-        let lately = self.disk.anew.is_some_and(|anew| (self.now().wall.0 - anew).abs() < 5_000);
+        let lately = self.disk.anew.is_some_and(|anew| self.now().wall.0 - anew < 5_000);
         let setting = Setting { hold_ms: if lately { 5_000 } else { self.setting.hold_ms }, ..self.setting.clone() };
         let home = |path: &DocPath, missed: Option<Wall>| Home {
             path: path.clone(),
