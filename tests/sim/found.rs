@@ -5,11 +5,12 @@ use hubsync::engine::change::PageChange;
 use hubsync::page::PageId;
 use hubsync::policy::Policy;
 use hubsync::reason::{Code, State};
+use hubsync::reconcile::page_record::{Keep, Resolution};
 use hubsync::sandbox::{Normalise, Settings, Stamps};
 
 use super::folder::Doc;
 use super::network::{Fate, RetryAfter};
-use super::world::{World, met};
+use super::world::{Command, World, met};
 
 /// Carries effects out until a slot is asked for, all requests answered.
 fn until_a_slot_is_asked_for(w: &mut World) {
@@ -258,4 +259,26 @@ fn a_lost_draft_that_equals_the_live_text_but_for_white_space_is_in_step() {
     w.edit("p1.md", "A  \n");
     w.settle();
     assert!(w.is_in_step("p1.md"), "nobody else was there: {:?}", w.report("p1.md"));
+}
+
+#[test]
+fn markers_that_an_editor_writes_over_at_once_block_nothing() {
+    let mut w = met("A");
+    w.publishes("p1", "X");
+    w.edit("p1.md", "B");
+    w.settle();
+    let page = PageId::parse("p1").unwrap();
+    let seen = w.disk.record(&page).and_then(|record| record.seen.clone()).unwrap();
+    w.watch.decided("p1", seen.updated_at, Keep::Both);
+    let decided = Resolution { keep: Keep::Both, version: seen.version, updated_at: seen.updated_at };
+    w.handle(hubsync::engine::Input::Decided(vec![(page, decided)]));
+    while w.file_writes.is_empty() {
+        assert!(w.work(), "nothing is to be written into the file\n{}", w.story());
+    }
+    w.write_document(Command::Writes);
+    w.write_file("p1.md", Doc::published("p1", "B"));
+    w.settle();
+    w.run(10_000);
+    assert_eq!(w.state("p1.md"), (State::InStep, None), "the markers are gone: what is there was decided on");
+    assert_eq!(w.live_text("p1").as_deref(), Some("B"));
 }
