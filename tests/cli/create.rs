@@ -11,7 +11,7 @@ use crate::place::{Place, Ran, files, until};
 const CREATE: &str = "publish:\n  create: true\n  default_status: published\n";
 
 /// How many documents are made at once in `git diff`.
-const MANY: usize = 20;
+const MANY: usize = 100;
 
 fn text(place: &Place, name: &str) -> String {
     std::fs::read_to_string(place.root().join(name)).unwrap()
@@ -246,4 +246,23 @@ fn git_diff_shows_one_added_line_for_each_page_that_was_made() {
     let added = git(&["diff", "-U0"]);
     let added = added.lines().filter(|line| line.starts_with('+') && !line.starts_with("+++"));
     assert!(added.clone().count() == MANY && added.clone().all(|line| line.starts_with("+page_id: ")));
+}
+
+#[test]
+fn documents_that_are_made_together_and_point_to_each_other_do_so_in_the_end() {
+    let place = Place::with(&format!("{CREATE}links:\n  page_url: \"https://kb/{{page_id}}\"\n"));
+    for (name, other) in [("one", "two"), ("two", "one")] {
+        place.write(&format!("{name}.md"), format!("---\ntitle: {name}\n---\nSee [the other]({other}.md).\n"));
+    }
+    place.run(&["sync"]).ends(0);
+    place.run(&["sync"]).ends(0);
+    let ids = ["one", "two"].map(|title| titled(&place, title)[0].id.clone());
+    for (id, other) in [(&ids[0], &ids[1]), (&ids[1], &ids[0])] {
+        assert_eq!(place.content(id), format!("See [the other](https://kb/{other}).\n"));
+    }
+    let requests = place.requests();
+    assert_eq!(requests.get("POST"), Some(&2), "{requests:?}");
+    assert!(requests.get("PATCH").is_some_and(|writes| *writes <= 2), "at most one more each: {requests:?}");
+    place.run(&["sync"]).ends(0);
+    assert_eq!(place.requests(), [("GET".to_owned(), 1)].into());
 }
