@@ -222,7 +222,7 @@ fn a_sync_beside_a_daemon_makes_pages_when_that_is_typed() {
 
 #[test]
 fn git_diff_shows_one_added_line_for_each_page_that_was_made() {
-    let place = Place::with(CREATE);
+    let place = Place::with(&format!("{CREATE}hub:\n  url: URL\n  requests_per_minute: 1000\n"));
     for n in 0..MANY {
         let end = if n % 2 == 0 { "\n" } else { "\r\n" };
         place.write(&format!("d{n}.md"), format!("---\ntitle: Doc {n} # kept\n---\n\nText {n}.\n").replace('\n', end));
