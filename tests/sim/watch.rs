@@ -381,9 +381,16 @@ impl Watch {
         assert!(half.is_none(), "{id}: what was still being written is sent: {text:?}");
         assert!(sent["title"].is_string(), "{id}: a text is sent without its title");
         self.ours.insert((id.clone(), text.clone()));
+        let taken_over = |body: &str| {
+            // Somebody else's white space becomes common ground before the next text is noticed, where a document of the page
+            // said the same otherwise (row D5), or was met anew (row B3).
+            let alike: Vec<&String> =
+                self.said.get(&id).into_iter().flatten().filter(|said| said.trim_end() == body.trim_end()).collect();
+            let unsent = alike.iter().any(|said| !self.ours.contains(&(id.clone(), (*said).clone())));
+            body.ends_with("\t\n") && (alike.len() > 1 || unsent || self.forgotten.contains(&id))
+        };
         let seen_foreign = |body: &str| {
-            let ours =
-                body == text || self.ours.contains(&(id.clone(), body.to_owned())) || varied(self.said.get(&id), body);
+            let ours = body == text || self.ours.contains(&(id.clone(), body.to_owned())) || taken_over(body);
             let written = self.foreign.get(&id).and_then(|texts| texts.get(body));
             !ours && written.is_some_and(|at| *at < looked)
         };
@@ -460,13 +467,6 @@ impl Watch {
         let again = moved && before.by_us && last == Some(text) && !blind;
         assert!(!again, "{}: {:?} is published twice by us", before.id, before.content);
     }
-}
-
-/// Whether a page's document has said this with one white space and with another: then somebody else's white space may have
-/// become common ground, before what it says now was noticed (row D5).
-fn varied(said: Option<&BTreeSet<String>>, text: &str) -> bool {
-    let alike = |body: &&String| body.trim_end() == text.trim_end();
-    text.ends_with("\t\n") && said.is_some_and(|said| said.iter().filter(alike).count() > 1)
 }
 
 /// Those that begin with X or Y, or end with a tab, are others' alone: no document ever says them first.
