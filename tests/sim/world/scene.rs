@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hubsync::engine::settled::{Found, RootHealth, Settled};
 use hubsync::engine::{Input, Mode, PageReport, Summary, Writes};
 use hubsync::pace::quota::{Limits, Quota};
-use hubsync::page::DocPath;
+use hubsync::page::{DocPath, PageId};
 use hubsync::policy::Policy;
 use hubsync::reason::{Code, State};
 use hubsync::sandbox::{self, Act, NewPage, Settings};
@@ -162,6 +162,9 @@ impl World {
     fn round(&mut self, (health, settled): (RootHealth, Vec<Settled>)) {
         self.root = health.clone();
         self.trace.extend(settled.iter().map(told));
+        for gone in settled.iter().filter_map(gone) {
+            self.watch.gone(gone.as_str());
+        }
         self.handle(Input::Health(health));
         self.handle(Input::Settled(settled));
     }
@@ -198,6 +201,14 @@ impl World {
         (self.limits, self.ledger) = (limits, Ledger::default());
         self.quota = Quota::new(limits);
         self.watch.set_limits(limits);
+    }
+}
+
+/// The page whose file a round misses.
+fn gone(settled: &Settled) -> Option<&PageId> {
+    match settled {
+        Settled::Page { id, found: Found::Gone { .. }, .. } => Some(id),
+        _ => None,
     }
 }
 
