@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::cli::{self, Exit};
 use crate::commands::offline::{self, Offline};
 use crate::commands::opening;
-use crate::commands::reader::{Reader, Unread};
+use crate::commands::reader::Reader;
 use crate::config::Config;
 use crate::document::edit::{self, Setting};
 use crate::document::{self, Reading};
@@ -83,7 +83,7 @@ pub async fn run(
     let unlinked = unlinked(&offline, &pages);
     let mut told = Told::new(args);
     if unlinked.iter().any(|document| document.path.is_within(&scope) && document.title.is_some()) {
-        match rows(args, config, console, progress).await {
+        match Reader::all_pages(config, args.max_wait, console, progress).await {
             Ok((rows, requests)) => told.asked(&rows, requests),
             Err(why) => return Ok(why.tell(console)),
         }
@@ -103,17 +103,6 @@ pub async fn run(
     }
     let exit = told.verdict();
     console.result(&told.lines()).map(|_| exit)
-}
-
-async fn rows(
-    args: &cli::Link,
-    config: &Config,
-    console: &Console,
-    progress: ProgressMode,
-) -> Result<(Vec<Row>, u32), Unread> {
-    let mut reader = Reader::open(config, args.max_wait, console, progress)?;
-    let rows = reader.rows(None).await?;
-    Ok((rows, reader.requests()))
 }
 
 /// The documents without a page: those with front matter that are neither broken nor left alone. In the whole root, because a

@@ -140,11 +140,11 @@ fn line(entry: &LogEntry, backups: Vec<PathBuf>, names: &Names) -> Line {
         LogEvent::Written { version } => ("written", Vec::new(), *version, Lists::default()),
     };
     let mut replaced = BTreeMap::new();
-    for (kind, word) in [(ListKind::Folders, "folders"), (ListKind::Skills, "skills"), (ListKind::Sources, "sources")] {
+    for kind in ListKind::ALL {
         if let Some(ids) = lists.get(kind) {
             let table = names.by_id(kind);
             let named = ids.iter().map(|id| table.get(id.as_str()).unwrap_or(id).clone()).collect();
-            replaced.insert(word, named);
+            replaced.insert(kind.key(), named);
         }
     }
     Line {

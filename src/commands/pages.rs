@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::{self, Exit};
 use crate::commands::offline::{self, Offline};
-use crate::commands::reader::{Reader, Unread};
+use crate::commands::reader::Reader;
 use crate::config::Config;
 use crate::output::{Console, Lines, ProgressMode, Shown};
 use crate::page::{Ids, ListKind, PageId, PageStatus, Row};
@@ -46,7 +46,7 @@ pub async fn run(args: &cli::Pages, config: &Config, console: &Console, progress
             return Ok(Exit::Usage);
         }
     };
-    let (rows, asked) = match read(args, config, console, progress).await {
+    let (rows, asked) = match Reader::all_pages(config, args.max_wait, console, progress).await {
         Ok(read) => read,
         Err(why) => return Ok(why.tell(console)),
     };
@@ -56,17 +56,6 @@ pub async fn run(args: &cli::Pages, config: &Config, console: &Console, progress
     let lines = if args.json { json(pages, asked) } else { text(&pages) };
     let _ = console.result(&lines)?;
     Ok(Exit::Ok)
-}
-
-async fn read(
-    args: &cli::Pages,
-    config: &Config,
-    console: &Console,
-    progress: ProgressMode,
-) -> Result<(Vec<Row>, u32), Unread> {
-    let mut reader = Reader::open(config, args.max_wait, console, progress)?;
-    let rows = reader.rows(None).await?;
-    Ok((rows, reader.requests()))
 }
 
 /// Which document has which page.

@@ -9,7 +9,7 @@ use super::compare::{Comparison, TextDifference};
 use crate::cli;
 use crate::engine::PageReport;
 use crate::hub::history::Edition;
-use crate::output::{Console, Lines, Paint, Shown, Tone};
+use crate::output::{Console, Lines, Paint, Shown, Tone, summary};
 use crate::page::{ListKind, Page, Side};
 use crate::reason::{Reason, State};
 use crate::reconcile::names::Names;
@@ -178,7 +178,7 @@ fn json(page: &PageReport, compared: &Compared<'_>, names: &Names) -> PageJson {
     for list in &found.lists {
         let sides =
             Sides { page: named(names, list.kind, &list.page), document: named(names, list.kind, &list.document) };
-        told.lists.insert(word(list.kind), sides);
+        told.lists.insert(list.kind.key(), sides);
     }
     told
 }
@@ -188,7 +188,7 @@ fn text(page: &PageReport, compared: &Compared<'_>, names: &Names, paint: Paint)
     let path = page.path.to_text();
     let path = Shown::new(&path).to_string();
     let reason = page.reason.as_ref().map(|why| format!(": {} [{}]", Shown::new(&why.message), why.code.as_str()));
-    let heading = format!("{path}: {}{}", state(page.state), reason.clone().unwrap_or_default());
+    let heading = format!("{path}: {}{}", summary::word(page.state), reason.clone().unwrap_or_default());
     lines.toned(&[(Tone::Heading, &heading)], paint);
     let (there, found, by, archived) = match compared {
         Compared::Not(why) => {
@@ -224,7 +224,7 @@ fn text(page: &PageReport, compared: &Compared<'_>, names: &Names, paint: Paint)
                 for list in &found.lists {
                     let (hub, document) =
                         (named(names, list.kind, &list.page), named(names, list.kind, &list.document));
-                    field(&mut lines, word(list.kind), &hub, &document, paint);
+                    field(&mut lines, list.kind.key(), &hub, &document, paint);
                 }
             }
             text.body.write(&mut lines, paint);
@@ -265,25 +265,4 @@ fn field(lines: &mut Lines, name: &str, page: &[String], document: &[String], pa
 fn named(names: &Names, kind: ListKind, ids: &[String]) -> Vec<String> {
     let table = names.by_id(kind);
     ids.iter().map(|id| table.get(id.as_str()).unwrap_or(id).clone()).collect()
-}
-
-fn word(kind: ListKind) -> &'static str {
-    match kind {
-        ListKind::Folders => "folders",
-        ListKind::Skills => "skills",
-        ListKind::Sources => "sources",
-    }
-}
-
-fn state(state: State) -> &'static str {
-    match state {
-        State::InStep => "in step",
-        State::Pending => "pending",
-        State::Failed => "failed",
-        State::Blocked => "blocked",
-        State::Conflict => "conflict",
-        State::Drifted => "drifted",
-        State::Orphaned => "orphaned",
-        State::Skipped => "skipped",
-    }
 }

@@ -1,9 +1,12 @@
 //! The lists of the hub, whole: the rows of its pages, and the tables of names. 1 request for every 100 rows.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Reader, Unread};
+use crate::config::Config;
 use crate::engine::request::{AnswerBody, Listed, Request};
+use crate::output::{Console, ProgressMode};
 use crate::page::{ListKind, PageId, Row, Stamp};
 use crate::reconcile::names::{Folder, Names, Skill, Source};
 
@@ -11,6 +14,21 @@ use crate::reconcile::names::{Folder, Names, Skill, Source};
 const READINGS: u32 = 3;
 
 impl Reader {
+    /// All pages of the hub, and how many requests that took: for commands that ask for nothing else.
+    ///
+    /// # Errors
+    /// Where the list can't be read whole.
+    pub async fn all_pages(
+        config: &Config,
+        max_wait: Duration,
+        console: &Console,
+        progress: ProgressMode,
+    ) -> Result<(Vec<Row>, u32), Unread> {
+        let mut reader = Self::open(config, max_wait, console, progress)?;
+        let rows = reader.rows(None).await?;
+        Ok((rows, reader.requests()))
+    }
+
     /// All rows of the pages' list, archived ones left out; only those touched at or after a stamp, where one is given. Newest
     /// first. A list that was touched while it was read may lack a row: it is read again.
     ///
