@@ -259,7 +259,7 @@ fn documents_without_a_page_reach_the_rows_n() {
     // An editor saves over the id.
     new(&seen, "made.md");
     seen.sync();
-    seen.shows(&["N2", "N3", "N4"]);
+    seen.shows(&["N1", "N2", "N3", "N4"]);
     assert_eq!(seen.place.hub.lock().model.pages().count(), 2);
 }
 
