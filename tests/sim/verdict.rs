@@ -39,13 +39,14 @@ impl Stage {
         w.folder.confirm(now);
         w.rescan();
         w.settle();
-        // A pause may be long, and nothing wait for its end but the look at what others did.
+        // A pause may be long, and nothing wait for its end but the look at what others did: which may be the first to meet it.
         let ends = w.time + 4 * 86_400_000;
-        w.run(1_801_000);
-        while w.summary().hub.state != HubState::Ok && w.time < ends {
-            w.run(3_600_000);
+        for _ in 0..2 {
+            w.run(1_801_000);
+            while w.summary().hub.state != HubState::Ok && w.time < ends {
+                w.run(3_600_000);
+            }
         }
-        w.run(1_801_000);
         w.settle();
         self.mend_refused();
         let w = &mut self.w;
@@ -163,8 +164,9 @@ impl Stage {
             State::Drifted | State::Conflict => {
                 // Where a hub rewrites more than white space, what an answer would have shown is missed: a lost one, or the
                 // echo of a draft where its mark may hide somebody else's edit: of the same second, or from before a write of
-                // its lists alone.
-                let coarse = self.setup.settings.stamps == Stamps::WholeSeconds;
+                // its lists alone. A finer stamp can fall on a whole second, too, and is then taken for a coarse one.
+                let coarse = self.setup.settings.stamps == Stamps::WholeSeconds
+                    || hub.updated_at == hub.updated_at.whole_second();
                 let filed = watch.filed.contains(&hub.id);
                 let growing = self.setup.settings.normalise == Normalise::Growing;
                 let rewritten = growing && (watch.lost.contains(&hub.id) || coarse || filed);
