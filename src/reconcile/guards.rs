@@ -64,9 +64,12 @@ pub fn archives(due: usize, lately: usize, pages: usize, policy: &Policy) -> Opt
     if due == 0 {
         return None;
     }
+    let gone =
+        if due == 1 { "the file of 1 page is gone".to_owned() } else { format!("the files of {due} pages are gone") };
+    let before = if lately == 1 { "1 page was" } else { &format!("{lately} pages were") };
     let message = format!(
-        "the files of {due} pages are gone, and {lately} pages were archived in the last 24 hours ({bound}); none is \
-         archived; an archive can't be undone: look at `hubsync status`, then `hubsync sync --confirm-archive`"
+        "{gone}, and {before} archived in the last 24 hours ({bound}); none is archived; an archive can't be undone: \
+         look at `hubsync status`, then `hubsync sync --confirm-archive`"
     );
     Some(Refusal { reason: Reason::new(Code::ArchiveLimit, message), confirm: Confirm::Archive })
 }
