@@ -56,7 +56,7 @@ impl Reader<'_> {
         let entries = self.ours(tree);
         let value = |key: Key| entries.iter().find(|(k, _)| *k == key).map(|(_, entry)| &entry.value);
         let status = value(Key::Status).and_then(|node| self.status(node));
-        let draft = is_plain(tree, "draft", "true");
+        let draft = wished(tree, "draft", Wish::Yes);
         if let (Some(flag), Some(Status::Published)) = (draft, status) {
             let message = "`draft: true` contradicts `status: published`, which holds; remove one of the two";
             let place = flag.key.span.start..flag.value.span.end;
@@ -65,7 +65,7 @@ impl Reader<'_> {
         let page_id = self.one_page(&entries);
         let sync = value(Key::Sync).and_then(|node| self.sync(node));
         let twice = entries.iter().filter(|(key, _)| *key == Key::Sync).count() > 1;
-        let unwanted = is_plain(tree, "private", "true").or(is_plain(tree, "publish", "false"));
+        let unwanted = wished(tree, "private", Wish::Yes).or(wished(tree, "publish", Wish::No));
         FrontMatter {
             title: value(Key::Title).map_or(Title::Absent, |node| self.title(node)),
             status: status.or(draft.map(|_| Status::Draft)),
@@ -164,7 +164,23 @@ impl Reader<'_> {
     }
 }
 
-/// The entry of another tool's key that has this unquoted value.
-fn is_plain<'t>(tree: &'t Tree, key: &str, value: &str) -> Option<&'t Entry> {
-    tree.entries.iter().find(|entry| entry.key.text() == Some(key) && entry.value.plain() == Some(value))
+/// What another tool's switch asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Yes,
+    No,
+}
+
+/// The entry of another tool's key that asks for this, in any of the ways in which the tools' YAML says so. In doubt a note is
+/// private: what was published once can't be taken back.
+fn wished<'t>(tree: &'t Tree, key: &str, wish: Wish) -> Option<&'t Entry> {
+    let words = match wish {
+        Wish::Yes => ["true", "yes", "on"],
+        Wish::No => ["false", "no", "off"],
+    };
+    let says = |entry: &&Entry| {
+        let text = entry.value.text().map(str::trim);
+        text.is_some_and(|text| words.iter().any(|word| text.eq_ignore_ascii_case(word)))
+    };
+    tree.entries.iter().filter(|entry| entry.key.text() == Some(key)).find(says)
 }

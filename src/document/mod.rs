@@ -37,7 +37,7 @@ pub use body::{MAX_BYTES, too_large};
 pub use notice::without_notice;
 
 pub use diagnostic::{Diagnostic, DiagnosticCode, Severity};
-pub use value::Visibility;
+pub use value::{Visibility, title_of_name};
 
 use diagnostic::Findings;
 use links::{Around, Targets};

@@ -237,3 +237,31 @@ fn hidden(text: &str) -> String {
 fn one_line(text: &str) -> String {
     text.trim().lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
+
+/// The title that a page takes from the name of its file, where its document gives none: one line of what can be seen.
+pub fn title_of_name(stem: &str) -> String {
+    let direction =
+        |c: &char| !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let seen = stem.chars().filter(direction).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    let title = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+    if title.is_empty() { "Untitled".to_owned() } else { title }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::title_of_name;
+
+    #[test]
+    fn a_files_name_is_a_title_of_what_can_be_seen() {
+        for (name, title) in [
+            ("Pricing objections", "Pricing objections"),
+            ("\u{1b}[31mred", "[31mred"),
+            ("a\nb", "a b"),
+            ("\u{202e}gnp", "gnp"),
+            (" lead  and trail ", "lead and trail"),
+            ("\u{7}", "Untitled"),
+        ] {
+            assert_eq!(title_of_name(name), title);
+        }
+    }
+}

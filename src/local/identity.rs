@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::document::Reading;
+use crate::document::{self, Reading};
 use crate::engine::settled::{Found, RootHealth, Settled, Unborn};
 use crate::local::scan::{Stat, Via};
 use crate::page::{DocPath, PageId, Wall};
@@ -371,7 +371,7 @@ impl Picture {
 
 fn newborn(path: &DocPath, reading: &Reading) -> Option<Settled> {
     let Reading::Document { visibility, authored, .. } = reading else { return None };
-    let name = path.as_path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = document::title_of_name(&path.as_path().file_stem().unwrap_or_default().to_string_lossy());
     let unborn = Unborn { document: authored.clone(), visibility: *visibility, name };
     Some(Settled::Newborn { path: path.clone(), unborn })
 }

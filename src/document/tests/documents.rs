@@ -105,7 +105,10 @@ fn the_default_status_and_other_tools_drafts_decide_where_no_status_is_given() {
     };
     assert_eq!(status(""), Status::Published);
     assert_eq!(status("status: draft\n"), Status::Draft);
-    assert_eq!(status("draft: true\n"), Status::Draft, "never published against its author's word");
+    for wish in ["true", "True", "yes", "'true'"] {
+        let status = status(&format!("draft: {wish}\n"));
+        assert_eq!(status, Status::Draft, "never published against its author's word");
+    }
     assert_eq!(status("draft: false\n"), Status::Published);
     assert_eq!(status("draft: true\nstatus: published\n"), Status::Published);
 }
@@ -133,11 +136,18 @@ fn sync_false_leaves_a_file_alone_whatever_else_is_wrong_with_it() {
 
 #[test]
 fn private_notes_of_other_tools_get_no_page_but_keep_one() {
-    for wish in ["private: true\n", "publish: false\n"] {
+    for wish in [
+        "private: true\n",
+        "publish: false\n",
+        "private: True\n",
+        "private: yes\n",
+        "private: \"true\"\n",
+        "publish: NO\n",
+    ] {
         assert!(matches!(parse(with(wish).as_bytes(), &RULES).reading, Reading::Off { page_id: None, .. }), "{wish}");
         assert!(document(with(&format!("{wish}page_id: abc\n"))).is_some(), "who names a page wants it in step");
     }
-    for other in ["private: false\n", "publish: true\n", "private: \"true\"\n"] {
+    for other in ["private: false\n", "publish: true\n", "private: truly\n", "private: [true]\n"] {
         assert!(document(with(other)).is_some(), "{other}");
     }
 }
