@@ -11,6 +11,7 @@ use crate::commands::opening::{self, Unopened};
 use crate::commands::reader::{Look, Reader, Unread};
 use crate::config::Config;
 use crate::daemon::settings;
+use crate::document::links::{Around, Holds, LinkMap};
 use crate::engine::settled::RootHealth;
 use crate::local::patterns::Patterns;
 use crate::local::read;
@@ -69,6 +70,8 @@ pub async fn run(
 struct Pull<'a> {
     config: &'a Config,
     rules: Rules,
+    /// Which files links lead to; each that is made here is one of them from then on.
+    links: LinkMap,
     patterns: Patterns,
     reader: Reader,
     tables: Tables,
@@ -115,6 +118,7 @@ impl<'a> Pull<'a> {
         Ok(Ok(Self {
             config,
             rules: config.policy().rules,
+            links: offline.folder.links().read().clone(),
             patterns,
             reader,
             tables: Tables::new(offline.names.clone()),
@@ -243,13 +247,8 @@ impl<'a> Pull<'a> {
     fn write(&mut self, page: &Page, choice: Choice) -> Result<Written, Did> {
         match choice {
             Choice::Bring { path, desired, met } => self.bring(page, path, &desired, met),
-            Choice::Make(known) => {
-                let bytes = compose::anew(page, self.tables.names(), &self.rules).map_err(not)?;
-                match known {
-                    Some(path) => self.make_at(path, &bytes),
-                    None => self.make(page, &bytes),
-                }
-            }
+            Choice::Make(Some(path)) => self.make_at(page, path),
+            Choice::Make(None) => self.make(page),
             Choice::Leave { why, whose, .. } => Err(Did::Left(why, whose)),
             Choice::InStep(path) => Ok(Written { path, did: Did::Same }),
         }
@@ -262,7 +261,8 @@ impl<'a> Pull<'a> {
         if Digest::of(&old) != desired.source {
             return Err(Did::Failed("the document was edited meanwhile; try again".to_owned()));
         }
-        let bytes = compose::changed(&old, desired, page, self.tables.names(), &self.rules).map_err(not)?;
+        let around = Around { path: &path, map: &self.links };
+        let bytes = compose::changed(&old, desired, page, self.tables.names(), &self.rules, around).map_err(not)?;
         if bytes == old {
             return Ok(Written { path, did: Did::Same });
         }
@@ -277,15 +277,28 @@ impl<'a> Pull<'a> {
         }
     }
 
-    fn make_at(&self, path: DocPath, bytes: &[u8]) -> Result<Written, Did> {
-        match write::create(&self.config.root, &path, bytes) {
+    /// A new file there. Links can lead to it at once, also its own.
+    fn created(&mut self, page: &Page, path: &DocPath) -> Result<Result<(), NotWritten>, Did> {
+        let mut links = self.links.clone();
+        links.put(path, Holds::Page(page.id.clone()));
+        let around = Around { path, map: &links };
+        let bytes = compose::anew(page, self.tables.names(), &self.rules, around).map_err(not)?;
+        let written = write::create(&self.config.root, path, &bytes);
+        if written.is_ok() {
+            self.links = links;
+        }
+        Ok(written)
+    }
+
+    fn make_at(&mut self, page: &Page, path: DocPath) -> Result<Written, Did> {
+        match self.created(page, &path)? {
             Ok(()) => Ok(Written { path, did: Did::Made }),
             Err(error) => Err(unwritten(&error)),
         }
     }
 
     /// A new file, under a name that nothing has.
-    fn make(&mut self, page: &Page, bytes: &[u8]) -> Result<Written, Did> {
+    fn make(&mut self, page: &Page) -> Result<Written, Did> {
         let none = page.lists.folders.clone().unwrap_or_default();
         let folder = self.folder(self.tables.first_folder(&none));
         for _ in 0..TRIES {
@@ -297,7 +310,7 @@ impl<'a> Pull<'a> {
                 );
                 return Err(Did::Left(why, Whose::Person));
             }
-            match write::create(&self.config.root, &path, bytes) {
+            match self.created(page, &path)? {
                 Ok(()) => return Ok(Written { path, did: Did::Made }),
                 Err(NotWritten::Exists) => {}
                 Err(error) => return Err(unwritten(&error)),

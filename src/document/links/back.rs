@@ -1,0 +1,247 @@
+//! The way back: in a text of the hub, addresses that rewriting makes become what an author writes.
+//!
+//! Promises: what comes out publishes exactly what the text publishes as it came, so that nothing is ever sent for it; a
+//! passage that nobody touched is the author's, byte for byte; only destinations change (and links that the author writes as a
+//! wiki does). What can't be so stays as it came. Takes time in proportion to both texts. For `document` alone.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::policy::{AssetUrl, LinkRules, PageUrl};
+
+use super::find::{Form, Link};
+use super::map::Holds;
+use super::{Around, Targets, find, follow, joined, rewritten, target, with_replaced};
+
+/// A text of the hub as its document says it. `own` is what the document says so far: how its author writes a link goes before a
+/// path that is made here.
+pub(in crate::document) fn back(came: &str, own: Option<&str>, rules: &LinkRules, around: Around<'_>) -> String {
+    let links = if rules.are_off() { Vec::new() } else { find::links(came) };
+    let addresses = Addresses { rules, around, known: OnceCell::new() };
+    if !links.iter().any(|link| addresses.may_hold(&came[link.span.clone()])) {
+        return came.to_owned();
+    }
+    let own = own.unwrap_or_default();
+    let (rendered, replaced) = rewritten(own, rules, around, &mut Targets::default());
+    if rendered == came {
+        return own.to_owned();
+    }
+    let authors = Authors::of(own, &rendered, &replaced);
+    let alike = authors.alike(came, &links);
+    let published = |text: &str| follow(text.to_owned(), rules, around).body;
+    let wanted = published(came);
+    // Among brackets that stand alone no wiki link is rewritten: then none comes back either.
+    [Wikis::Written, Wikis::Left]
+        .into_iter()
+        .find_map(|wikis| {
+            let returned = links.iter().zip(&alike).filter_map(|(link, alike)| {
+                let written = authors.written(came, link, *alike, wikis);
+                written.or_else(|| addresses.written(&came[link.span.clone()])).map(|written| written.in_place_of(link))
+            });
+            let text = with_replaced(came, &apart(returned.collect()));
+            (published(&text) == wanted).then_some(text)
+        })
+        .unwrap_or_else(|| came.to_owned())
+}
+
+/// Whether links come back as a wiki writes them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wikis {
+    Written,
+    Left,
+}
+
+/// What an author writes.
+#[derive(Clone, Debug)]
+enum Written<'a> {
+    /// A destination.
+    Destination(Cow<'a, str>),
+    /// A whole link, as a wiki knows it.
+    Whole(&'a str),
+}
+
+impl Written<'_> {
+    fn in_place_of(self, link: &Link) -> (Link, String) {
+        match self {
+            Self::Destination(text) => (link.clone(), text.into_owned()),
+            Self::Whole(text) => (Link { span: link.whole.clone(), ..link.clone() }, text.to_owned()),
+        }
+    }
+}
+
+/// None within another: what stands in a wiki link's text goes with it.
+fn apart(mut replaced: Vec<(Link, String)>) -> Vec<(Link, String)> {
+    replaced.sort_by_key(|(link, _)| (link.span.start, std::cmp::Reverse(link.span.end)));
+    let mut end = 0;
+    replaced.retain(|(link, _)| {
+        let free = link.span.start >= end;
+        end = end.max(link.span.end);
+        free
+    });
+    replaced
+}
+
+/// What a bare destination stands in; what fits into one need not fit into another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Frame {
+    Parentheses,
+    AngleBrackets,
+    Definition,
+}
+
+fn frame(text: &str, link: &Link) -> Frame {
+    match link.form {
+        _ if text[..link.span.start].ends_with('<') => Frame::AngleBrackets,
+        Form::Definition => Frame::Definition,
+        _ => Frame::Parentheses,
+    }
+}
+
+/// The links of a document as it is published, each with what its author writes.
+struct Authors<'a> {
+    rendered: &'a str,
+    links: Vec<(Link, Written<'a>)>,
+    /// The first of each destination.
+    destinations: BTreeMap<(Frame, &'a str), &'a str>,
+    /// The first of each link that a wiki link became, and the length of the longest.
+    wikis: BTreeMap<&'a str, &'a str>,
+    longest: usize,
+}
+
+impl<'a> Authors<'a> {
+    fn of(own: &'a str, rendered: &'a str, replaced: &[(Link, String)]) -> Self {
+        let (mut links, mut destinations, mut wikis) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut grown, mut shrunk) = (0, 0);
+        // By where it stands in what was rendered.
+        let places: BTreeMap<usize, &Link> = replaced
+            .iter()
+            .map(|(link, becomes)| {
+                let at = link.span.start + grown - shrunk;
+                (grown, shrunk) = (grown + becomes.len(), shrunk + link.span.len());
+                (at, link)
+            })
+            .collect();
+        for link in find::links(rendered) {
+            let wiki = places.get(&link.whole.start).filter(|was| was.is_wiki());
+            let written = if let Some(was) = wiki {
+                wikis.entry(&rendered[link.whole.clone()]).or_insert(&own[was.span.clone()]);
+                Written::Whole(&own[was.span.clone()])
+            } else {
+                let stays = &rendered[link.span.clone()];
+                let text = places.get(&link.span.start).map_or(stays, |was| &own[was.span.clone()]);
+                destinations.entry((frame(rendered, &link), stays)).or_insert(text);
+                Written::Destination(Cow::Borrowed(text))
+            };
+            links.push((link, written));
+        }
+        let longest = wikis.keys().map(|text: &&str| text.len()).max().unwrap_or_default();
+        Self { rendered, links, destinations, wikis, longest }
+    }
+
+    /// For each link of another text the one that stands here in the same place of the same line, if any: in order from both ends
+    /// as far as all are the same, else the next that was not taken.
+    fn alike(&self, text: &str, links: &[Link]) -> Vec<Option<usize>> {
+        let mut lines = BTreeMap::new();
+        let ours = places(self.rendered, self.links.iter().map(|(link, _)| link), &mut lines);
+        let theirs = places(text, links.iter(), &mut lines);
+        let same = |(a, b): &(&(usize, usize), &(usize, usize))| a == b;
+        let head = ours.iter().zip(&theirs).take_while(same).count();
+        let tail = ours[head..].iter().rev().zip(theirs[head..].iter().rev()).take_while(same).count();
+        let mut between: BTreeMap<(usize, usize), VecDeque<usize>> = BTreeMap::new();
+        for (at, place) in ours.iter().enumerate().take(ours.len() - tail).skip(head) {
+            between.entry(*place).or_default().push_back(at);
+        }
+        let found = |(at, place): (usize, &(usize, usize))| match theirs.len() - at {
+            _ if at < head => Some(at),
+            rest if rest <= tail => Some(ours.len() - rest),
+            _ => between.get_mut(place).and_then(VecDeque::pop_front),
+        };
+        theirs.iter().enumerate().map(found).collect()
+    }
+
+    /// What the author writes for a link of another text: in the same place, or else wherever it is the same.
+    fn written(&self, text: &str, link: &Link, alike: Option<usize>, wikis: Wikis) -> Option<Written<'a>> {
+        let (whole, destination) = (&text[link.whole.clone()], &text[link.span.clone()]);
+        let there = alike.and_then(|at| self.links.get(at)).filter(|(ours, written)| match written {
+            Written::Whole(_) => wikis == Wikis::Written && self.rendered[ours.whole.clone()] == *whole,
+            Written::Destination(_) => self.rendered[ours.span.clone()] == *destination,
+        });
+        let named = || {
+            let fits = wikis == Wikis::Written && whole.len() <= self.longest;
+            self.wikis.get(whole).filter(|_| fits).map(|written| Written::Whole(written))
+        };
+        let pointed = || {
+            let written = self.destinations.get(&(frame(text, link), destination))?;
+            Some(Written::Destination(Cow::Borrowed(written)))
+        };
+        there.map(|(_, written)| written.clone()).or_else(named).or_else(pointed)
+    }
+}
+
+/// Where each link stands: its line, and how far from the line's start. Lines that say the same have one number.
+fn places<'t, 'l>(
+    text: &'t str,
+    links: impl Iterator<Item = &'l Link>,
+    lines: &mut BTreeMap<&'t str, usize>,
+) -> Vec<(usize, usize)> {
+    let (mut line, mut number) = (0..0, 0);
+    links
+        .map(|link| {
+            let at = link.span.start;
+            if at >= line.end {
+                let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+                let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+                let next = lines.len();
+                number = *lines.entry(&text[start..end]).or_insert(next);
+                line = start..end;
+            }
+            (number, at - line.start)
+        })
+        .collect()
+}
+
+/// What the addresses of pages and files lead to, by the map as it is.
+struct Addresses<'a> {
+    rules: &'a LinkRules,
+    around: Around<'a>,
+    known: OnceCell<BTreeMap<String, &'a str>>,
+}
+
+impl<'a> Addresses<'a> {
+    /// Whether a destination begins as addresses do.
+    fn may_hold(&self, destination: &str) -> bool {
+        let starts =
+            [self.rules.page_url.as_ref().map(PageUrl::start), self.rules.asset_url.as_ref().map(AssetUrl::start)];
+        starts.into_iter().flatten().any(|start| destination.starts_with(start))
+    }
+
+    fn known(&self) -> &BTreeMap<String, &'a str> {
+        self.known.get_or_init(|| {
+            let address = |holds: &Holds, path: &str| match holds {
+                Holds::Page(page) => self.rules.page_url.as_ref().map(|url| url.of(page)),
+                Holds::Other => self.rules.asset_url.as_ref().map(|url| url.of(path)),
+                Holds::NoPage => None,
+            };
+            let files = self.around.map.files();
+            files.filter_map(|(path, holds)| Some((address(holds, path)?, path))).collect()
+        })
+    }
+
+    /// The path that is published as this destination, with its query and fragment.
+    fn written(&self, destination: &str) -> Option<Written<'static>> {
+        if !self.may_hold(destination) {
+            return None;
+        }
+        let marks = destination.match_indices(['?', '#', '&']).map(|(at, _)| at);
+        let ends: Vec<usize> = marks.chain([destination.len()]).collect();
+        ends.into_iter().rev().find_map(|end| {
+            let (address, rest) = destination.split_at(end);
+            let path = self.known().get(address)?;
+            // To an address with a query another one was added.
+            let rest = rest.strip_prefix('&').map_or_else(|| Cow::from(rest), |query| format!("?{query}").into());
+            let fits = joined(address.to_owned(), &rest) == destination;
+            fits.then(|| Written::Destination((target::relative(self.around.path, path) + &rest).into()))
+        })
+    }
+}
