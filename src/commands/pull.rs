@@ -55,6 +55,7 @@ pub async fn run(
         Err(why) => return Ok(why.tell(console)),
     };
     let ended = pull.all(args).await;
+    pull.link_made();
     let exit = pull.told.end(pull.reader.requests())?;
     Ok(match ended {
         Ok(()) => exit,
@@ -78,6 +79,8 @@ struct Pull<'a> {
     choices: Choices,
     namer: Namer,
     into: Option<PathBuf>,
+    /// Files that were made: pages that some of them link to may have got theirs later.
+    made: Vec<DocPath>,
     /// Nobody's in a dry run.
     holder: Option<Holder>,
     told: Told<'a>,
@@ -125,6 +128,7 @@ impl<'a> Pull<'a> {
             choices: Choices::new(offline),
             namer: Namer::new(&config.root),
             into,
+            made: Vec::new(),
             holder,
             told: Told::new(args.json, console),
         }))
@@ -286,8 +290,22 @@ impl<'a> Pull<'a> {
         let written = write::create(&self.config.root, path, &bytes);
         if written.is_ok() {
             self.links = links;
+            self.made.push(path.clone());
         }
         Ok(written)
+    }
+
+    /// Links between pages that were made lead to their files, whichever came first. What is published stays the same, so
+    /// nobody need be told; where a file is being edited by now its links stay as they are.
+    fn link_made(&self) {
+        for path in &self.made {
+            let Ok(old) = read::contents(&self.config.root, path) else { continue };
+            let around = Around { path, map: &self.links };
+            match compose::linked(&old, &self.rules, around) {
+                Ok(new) if new != old => drop(write::replace(&self.config.root, path, Digest::of(&old), &new)),
+                _ => {}
+            }
+        }
     }
 
     fn make_at(&mut self, page: &Page, path: DocPath) -> Result<Written, Did> {

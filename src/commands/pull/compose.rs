@@ -1,9 +1,9 @@
 //! What the file of a page is to say, so that the document says what the page says and nothing is sent for it. Pure but for its
 //! room: pages, names and bytes go in, bytes come out.
 
-use crate::document;
 use crate::document::edit::{self, New, Setting, Unfit};
 use crate::document::links::Around;
+use crate::document::{self, Reading};
 use crate::page::{Desired, DraftSeen, Ids, ListKind, Page, Print, Status, Text};
 use crate::policy::Rules;
 use crate::reconcile::merge;
@@ -92,6 +92,21 @@ pub(super) fn changed(
         }
     }
     Ok(bytes)
+}
+
+/// A document whose links to pages that have files by now lead to those.
+pub(super) fn linked(old: &[u8], rules: &Rules, around: Around<'_>) -> Result<Vec<u8>, Not> {
+    let (Reading::Document { authored, .. }, Some(body)) =
+        (document::parse(old, rules).reading, document::body(old, rules))
+    else {
+        return Err(Not::NoText);
+    };
+    let linked = document::as_written(&body, None, rules, around);
+    if linked == body {
+        return Ok(old.to_vec());
+    }
+    let title = authored.title.unwrap_or_default();
+    Ok(edit::set_text(old, &edit::Text { title: &title, body: &linked }, rules)?.bytes)
 }
 
 /// Ids as a document writes them: by name, where front matter can say it. `None` where the hub lists one of them nowhere.

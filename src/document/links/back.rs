@@ -31,12 +31,11 @@ pub(in crate::document) fn back(came: &str, own: Option<&str>, rules: &LinkRules
     let alike = authors.alike(came, &links);
     let published = |text: &str| follow(text.to_owned(), rules, around).body;
     let wanted = published(came);
-    // Among brackets that stand alone no wiki link is rewritten: then none comes back either.
-    [Wikis::Written, Wikis::Left]
+    [Trust::All, Trust::Destinations, Trust::Places]
         .into_iter()
-        .find_map(|wikis| {
+        .find_map(|trust| {
             let returned = links.iter().zip(&alike).filter_map(|(link, alike)| {
-                let written = authors.written(came, link, *alike, wikis);
+                let written = authors.written(came, link, *alike, trust);
                 written.or_else(|| addresses.written(&came[link.span.clone()])).map(|written| written.in_place_of(link))
             });
             let text = with_replaced(came, &apart(returned.collect()));
@@ -45,11 +44,15 @@ pub(in crate::document) fn back(came: &str, own: Option<&str>, rules: &LinkRules
         .unwrap_or_else(|| came.to_owned())
 }
 
-/// Whether links come back as a wiki writes them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wikis {
-    Written,
-    Left,
+/// How much of what the author writes is taken up.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Trust {
+    /// Destinations that stand where the author wrote them.
+    Places,
+    /// Those that stand elsewhere, too: but what a text can hold, a table may not.
+    Destinations,
+    /// Wiki links as well: but among brackets that stand alone none is rewritten, so none can come back.
+    All,
 }
 
 /// What an author writes.
@@ -161,18 +164,19 @@ impl<'a> Authors<'a> {
     }
 
     /// What the author writes for a link of another text: in the same place, or else wherever it is the same.
-    fn written(&self, text: &str, link: &Link, alike: Option<usize>, wikis: Wikis) -> Option<Written<'a>> {
+    fn written(&self, text: &str, link: &Link, alike: Option<usize>, trust: Trust) -> Option<Written<'a>> {
         let (whole, destination) = (&text[link.whole.clone()], &text[link.span.clone()]);
         let there = alike.and_then(|at| self.links.get(at)).filter(|(ours, written)| match written {
-            Written::Whole(_) => wikis == Wikis::Written && self.rendered[ours.whole.clone()] == *whole,
+            Written::Whole(_) => trust == Trust::All && self.rendered[ours.whole.clone()] == *whole,
             Written::Destination(_) => self.rendered[ours.span.clone()] == *destination,
         });
         let named = || {
-            let fits = wikis == Wikis::Written && whole.len() <= self.longest;
+            let fits = trust == Trust::All && whole.len() <= self.longest;
             self.wikis.get(whole).filter(|_| fits).map(|written| Written::Whole(written))
         };
         let pointed = || {
-            let written = self.destinations.get(&(frame(text, link), destination))?;
+            let known = self.destinations.get(&(frame(text, link), destination));
+            let written = known.filter(|_| trust >= Trust::Destinations)?;
             Some(Written::Destination(Cow::Borrowed(written)))
         };
         there.map(|(_, written)| written.clone()).or_else(named).or_else(pointed)
