@@ -28,14 +28,14 @@ pub(in crate::document) fn back(came: &str, own: Option<&str>, rules: &LinkRules
         return own.to_owned();
     }
     let authors = Authors::of(own, &rendered, &replaced);
-    let alike = authors.alike(came, &links);
+    let pairs = authors.pairs(came, &links);
     let published = |text: &str| follow(text.to_owned(), rules, around).body;
     let wanted = published(came);
-    [Trust::All, Trust::Destinations, Trust::Places]
+    [Trust::All, Trust::Places, Trust::Destinations]
         .into_iter()
         .find_map(|trust| {
-            let returned = links.iter().zip(&alike).filter_map(|(link, alike)| {
-                let written = authors.written(came, link, *alike, trust);
+            let returned = links.iter().enumerate().filter_map(|(n, link)| {
+                let written = authors.written(came, (n, link), &pairs, trust);
                 written.or_else(|| addresses.written(&came[link.span.clone()])).map(|written| written.in_place_of(link))
             });
             let text = with_replaced(came, &apart(returned.collect()));
@@ -45,14 +45,14 @@ pub(in crate::document) fn back(came: &str, own: Option<&str>, rules: &LinkRules
 }
 
 /// How much of what the author writes is taken up.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Trust {
-    /// Destinations that stand where the author wrote them.
-    Places,
-    /// Those that stand elsewhere, too: but what a text can hold, a table may not.
-    Destinations,
-    /// Wiki links as well: but among brackets that stand alone none is rewritten, so none can come back.
+    /// All of it.
     All,
+    /// What stands where the author wrote it: what a passage can hold, a table may not.
+    Places,
+    /// Of that the destinations: among brackets that stand alone no wiki link is rewritten, so none can come back.
+    Destinations,
 }
 
 /// What an author writes.
@@ -105,7 +105,7 @@ fn frame(text: &str, link: &Link) -> Frame {
 struct Authors<'a> {
     rendered: &'a str,
     links: Vec<(Link, Written<'a>)>,
-    /// The first of each destination.
+    /// The first of each destination that was rewritten.
     destinations: BTreeMap<(Frame, &'a str), &'a str>,
     /// The first of each link that a wiki link became, and the length of the longest.
     wikis: BTreeMap<&'a str, &'a str>,
@@ -132,9 +132,11 @@ impl<'a> Authors<'a> {
                 Written::Whole(&own[was.span.clone()])
             } else {
                 let stays = &rendered[link.span.clone()];
-                let text = places.get(&link.span.start).map_or(stays, |was| &own[was.span.clone()]);
-                destinations.entry((frame(rendered, &link), stays)).or_insert(text);
-                Written::Destination(Cow::Borrowed(text))
+                let was = places.get(&link.span.start).map(|was| &own[was.span.clone()]);
+                if let Some(was) = was {
+                    destinations.entry((frame(rendered, &link), stays)).or_insert(was);
+                }
+                Written::Destination(Cow::Borrowed(was.unwrap_or(stays)))
             };
             links.push((link, written));
         }
@@ -142,45 +144,74 @@ impl<'a> Authors<'a> {
         Self { rendered, links, destinations, wikis, longest }
     }
 
-    /// For each link of another text the one that stands here in the same place of the same line, if any: in order from both ends
-    /// as far as all are the same, else the next that was not taken.
-    fn alike(&self, text: &str, links: &[Link]) -> Vec<Option<usize>> {
+    /// For links of another text the ones that stand here for them.
+    fn pairs<'t>(&'t self, text: &'t str, links: &[Link]) -> Pairs {
         let mut lines = BTreeMap::new();
         let ours = places(self.rendered, self.links.iter().map(|(link, _)| link), &mut lines);
-        let theirs = places(text, links.iter(), &mut lines);
-        let same = |(a, b): &(&(usize, usize), &(usize, usize))| a == b;
-        let head = ours.iter().zip(&theirs).take_while(same).count();
-        let tail = ours[head..].iter().rev().zip(theirs[head..].iter().rev()).take_while(same).count();
-        let mut between: BTreeMap<(usize, usize), VecDeque<usize>> = BTreeMap::new();
-        for (at, place) in ours.iter().enumerate().take(ours.len() - tail).skip(head) {
-            between.entry(*place).or_default().push_back(at);
+        let placed = paired(&ours, &places(text, links.iter(), &mut lines));
+        let mut free = vec![true; ours.len()];
+        placed.iter().flatten().for_each(|at| free[*at] = false);
+        let look = |text: &'t str, link: &Link| (&text[link.span.clone()], link.whole.len());
+        let ours: Vec<_> = self.links.iter().zip(free).enumerate().filter(|(_, (_, free))| *free).collect();
+        let looks: Vec<_> = ours.iter().map(|(_, ((link, _), _))| look(self.rendered, link)).collect();
+        let theirs: Vec<usize> = (0..links.len()).filter(|at| placed[*at].is_none()).collect();
+        let found = paired(&looks, &theirs.iter().map(|at| look(text, &links[*at])).collect::<Vec<_>>());
+        let mut alike = vec![None; links.len()];
+        for (at, found) in theirs.into_iter().zip(found) {
+            alike[at] = found.map(|found| ours[found].0);
         }
-        let found = |(at, place): (usize, &(usize, usize))| match theirs.len() - at {
-            _ if at < head => Some(at),
-            rest if rest <= tail => Some(ours.len() - rest),
-            _ => between.get_mut(place).and_then(VecDeque::pop_front),
-        };
-        theirs.iter().enumerate().map(found).collect()
+        Pairs { placed, alike }
     }
 
-    /// What the author writes for a link of another text: in the same place, or else wherever it is the same.
-    fn written(&self, text: &str, link: &Link, alike: Option<usize>, trust: Trust) -> Option<Written<'a>> {
+    /// What the author writes for the `n`th link of another text: in the same place, or else wherever it is the same.
+    fn written(&self, text: &str, (n, link): (usize, &Link), pairs: &Pairs, trust: Trust) -> Option<Written<'a>> {
         let (whole, destination) = (&text[link.whole.clone()], &text[link.span.clone()]);
-        let there = alike.and_then(|at| self.links.get(at)).filter(|(ours, written)| match written {
-            Written::Whole(_) => trust == Trust::All && self.rendered[ours.whole.clone()] == *whole,
-            Written::Destination(_) => self.rendered[ours.span.clone()] == *destination,
-        });
+        let fits = |(ours, written): &&(Link, Written<'a>)| match written {
+            Written::Whole(_) => trust != Trust::Destinations && self.rendered[ours.whole.clone()] == *whole,
+            Written::Destination(_) => {
+                frame(self.rendered, ours) == frame(text, link) && self.rendered[ours.span.clone()] == *destination
+            }
+        };
+        let pair = |at: Option<usize>| at.and_then(|at| self.links.get(at)).filter(fits).map(|(_, it)| it.clone());
+        if trust != Trust::All {
+            return pair(pairs.placed[n]);
+        }
         let named = || {
-            let fits = trust == Trust::All && whole.len() <= self.longest;
+            let fits = whole.len() <= self.longest;
             self.wikis.get(whole).filter(|_| fits).map(|written| Written::Whole(written))
         };
         let pointed = || {
-            let known = self.destinations.get(&(frame(text, link), destination));
-            let written = known.filter(|_| trust >= Trust::Destinations)?;
+            let written = self.destinations.get(&(frame(text, link), destination))?;
             Some(Written::Destination(Cow::Borrowed(written)))
         };
-        there.map(|(_, written)| written.clone()).or_else(named).or_else(pointed)
+        pair(pairs.placed[n]).or_else(|| pair(pairs.alike[n])).or_else(named).or_else(pointed)
     }
+}
+
+/// Which link of the author's stands for each of another text.
+struct Pairs {
+    /// In the same place of the same line.
+    placed: Vec<Option<usize>>,
+    /// Else of the same destination and length: its line has changed.
+    alike: Vec<Option<usize>>,
+}
+
+/// For each of theirs the one of ours that is the same: in order from both ends as far as all are, else the next that was not
+/// taken.
+fn paired<T: Ord + Copy>(ours: &[T], theirs: &[T]) -> Vec<Option<usize>> {
+    let same = |(a, b): &(&T, &T)| a == b;
+    let head = ours.iter().zip(theirs).take_while(same).count();
+    let tail = ours[head..].iter().rev().zip(theirs[head..].iter().rev()).take_while(same).count();
+    let mut between: BTreeMap<T, VecDeque<usize>> = BTreeMap::new();
+    for (at, it) in ours.iter().enumerate().take(ours.len() - tail).skip(head) {
+        between.entry(*it).or_default().push_back(at);
+    }
+    let found = |(at, it): (usize, &T)| match theirs.len() - at {
+        _ if at < head => Some(at),
+        rest if rest <= tail => Some(ours.len() - rest),
+        _ => between.get_mut(it).and_then(VecDeque::pop_front),
+    };
+    theirs.iter().enumerate().map(found).collect()
 }
 
 /// Where each link stands: its line, and how far from the line's start. Lines that say the same have one number.

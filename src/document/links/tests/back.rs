@@ -86,25 +86,31 @@ fn how_the_author_writes_a_link_goes_before_a_path() {
         "One [a](pricing.md), two [a](./pricing.md).\n\n[Hiring](../team/Hiring.md)\n\n[[Hiring]] [x](https://kb/P)\n";
     let came = format!("New [a](https://kb/P).\n\n{}\nMore.\n", published(own, &rules()));
     assert_eq!(returned(&came, Some(own), &rules()), format!("New [a](pricing.md).\n\n{own}\nMore.\n"));
+    // A hub has its own way with bullets.
+    let own = "* [a](pricing.md)\n* [a](./pricing.md)\n* [Hiring](../team/Hiring.md)\n* [[Hiring]]\n";
+    let came = published(own, &rules()).replace('*', "-");
+    assert_eq!(returned(&came, Some(own), &rules()), own.replace('*', "-"));
+    let own =
+        "One [a](pricing.md), two [a](./pricing.md).\n\n[Hiring](../team/Hiring.md)\n\n[[Hiring]] [x](https://kb/P)\n";
     let moved: Vec<&str> = own.split("\n\n").collect();
     let moved = format!("{}\n{}\n\n{}\n", moved[2], moved[1], moved[0]);
     assert_eq!(returned(&published(&moved, &rules()), Some(own), &rules()), moved);
 }
 
 #[test]
-fn among_brackets_that_stand_alone_wiki_links_come_back_as_paths() {
-    // The author's wiki link is published as an ordinary one; among the colleague's brackets it would not be.
-    let own = "[[Hiring]]\n";
-    let came = published(own, &rules()).replace("[Hiring]", "![[x](y) [Hiring]");
-    let said = returned(&came, Some(own), &rules());
-    assert_eq!(said, "![[x](y) [Hiring](../team/Hiring.md)\n");
-    // What a passage can hold, a table can't.
+fn what_a_passage_can_hold_and_a_table_can_not_comes_back_as_a_path() {
     let mut map = office();
     map.put(&DocPath::new("sales/a|b.md").unwrap(), Holds::Page(PageId::parse("AB2").unwrap())).unwrap();
     let path = DocPath::new("sales/here.md").unwrap();
-    let came = "[x](https://kb/AB2)\n\n| a |\n|-|\n| [y](https://kb/AB2) |\n";
-    let said = back(came, Some("[x](a|b.md)\n"), &rules(), Around { path: &path, map: &map });
-    assert_eq!(said, "[x](a|b.md)\n\n| a |\n|-|\n| [y](a%7Cb.md) |\n");
+    let table = |cell: &str| format!("\n\n| a |\n|-|\n| {cell} |\n");
+    for (own, published, cell, becomes) in [
+        ("[x](a|b.md)", "[x](https://kb/AB2)", "[y](https://kb/AB2)", "[y](a%7Cb.md)"),
+        ("[[Hiring|him]]", "[him](https://kb/H)", "[him](https://kb/H)", "[him](../team/Hiring.md)"),
+    ] {
+        let came = format!("{published}{}", table(cell));
+        let said = back(&came, Some(own), &rules(), Around { path: &path, map: &map });
+        assert_eq!(said, format!("{own}{}", table(becomes)));
+    }
 }
 
 #[test]
