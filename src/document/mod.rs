@@ -139,7 +139,7 @@ pub fn body_among(bytes: &[u8], rules: &Rules, around: Around<'_>) -> Option<Str
 /// as an author writes that link. `old` is the document so far, if there is one. What comes out publishes the same.
 pub fn as_written(text: &str, old: Option<&[u8]>, rules: &Rules, around: Around<'_>) -> String {
     let own = old.and_then(|bytes| body(bytes, rules));
-    links::back(&body::content(text), own.as_deref(), &rules.links, around)
+    links::back(text, own.as_deref(), &rules.links, around)
 }
 
 /// What a file would be, if it has no errors.

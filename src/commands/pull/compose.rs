@@ -102,7 +102,8 @@ pub(super) fn linked(old: &[u8], rules: &Rules, around: Around<'_>) -> Result<Ve
         return Err(Not::NoText);
     };
     let linked = document::as_written(&body, None, rules, around);
-    if linked == body {
+    // What still ends lines by CRLF after one reading would lose that in another.
+    if linked == body || linked.contains("\r\n") {
         return Ok(old.to_vec());
     }
     let title = authored.title.unwrap_or_default();

@@ -17,9 +17,8 @@ use super::{Around, Targets, find, follow, joined, rewritten, target, with_repla
 /// A text of the hub as its document says it. `own` is what the document says so far: how its author writes a link goes before a
 /// path that is made here.
 pub(in crate::document) fn back(came: &str, own: Option<&str>, rules: &LinkRules, around: Around<'_>) -> String {
-    let links = if rules.are_off() { Vec::new() } else { find::links(came) };
-    let addresses = Addresses { rules, around, known: OnceCell::new() };
-    if !links.iter().any(|link| addresses.may_hold(&came[link.span.clone()])) {
+    let (page, asset) = (rules.page_url.as_ref().map(PageUrl::start), rules.asset_url.as_ref().map(AssetUrl::start));
+    if !page.into_iter().chain(asset).any(|start| came.contains(start)) {
         return came.to_owned();
     }
     let own = own.unwrap_or_default();
@@ -27,6 +26,8 @@ pub(in crate::document) fn back(came: &str, own: Option<&str>, rules: &LinkRules
     if rendered == came {
         return own.to_owned();
     }
+    let links = find::links(came);
+    let addresses = Addresses { rules, around, known: OnceCell::new() };
     let authors = Authors::of(own, &rendered, &replaced);
     let pairs = authors.pairs(came, &links);
     let published = |text: &str| follow(text.to_owned(), rules, around).body;
@@ -214,7 +215,8 @@ fn paired<T: Ord + Copy>(ours: &[T], theirs: &[T]) -> Vec<Option<usize>> {
     theirs.iter().enumerate().map(found).collect()
 }
 
-/// Where each link stands: its line, and how far from the line's start. Lines that say the same have one number.
+/// Where each link stands: its line, and how far from the line's start. Lines that say the same, whatever
+/// ends them, have one number.
 fn places<'t, 'l>(
     text: &'t str,
     links: impl Iterator<Item = &'l Link>,
@@ -228,7 +230,7 @@ fn places<'t, 'l>(
                 let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
                 let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
                 let next = lines.len();
-                number = *lines.entry(&text[start..end]).or_insert(next);
+                number = *lines.entry(text[start..end].trim_end_matches('\r')).or_insert(next);
                 line = start..end;
             }
             (number, at - line.start)
@@ -244,13 +246,6 @@ struct Addresses<'a> {
 }
 
 impl<'a> Addresses<'a> {
-    /// Whether a destination begins as addresses do.
-    fn may_hold(&self, destination: &str) -> bool {
-        let starts =
-            [self.rules.page_url.as_ref().map(PageUrl::start), self.rules.asset_url.as_ref().map(AssetUrl::start)];
-        starts.into_iter().flatten().any(|start| destination.starts_with(start))
-    }
-
     fn known(&self) -> &BTreeMap<String, &'a str> {
         self.known.get_or_init(|| {
             let address = |holds: &Holds, path: &str| match holds {
@@ -265,9 +260,6 @@ impl<'a> Addresses<'a> {
 
     /// The path that is published as this destination, with its query and fragment.
     fn written(&self, destination: &str) -> Option<Written<'static>> {
-        if !self.may_hold(destination) {
-            return None;
-        }
         let marks = destination.match_indices(['?', '#', '&']).map(|(at, _)| at);
         let ends: Vec<usize> = marks.chain([destination.len()]).collect();
         ends.into_iter().rev().find_map(|end| {

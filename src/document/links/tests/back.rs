@@ -86,6 +86,8 @@ fn how_the_author_writes_a_link_goes_before_a_path() {
         "One [a](pricing.md), two [a](./pricing.md).\n\n[Hiring](../team/Hiring.md)\n\n[[Hiring]] [x](https://kb/P)\n";
     let came = format!("New [a](https://kb/P).\n\n{}\nMore.\n", published(own, &rules()));
     assert_eq!(returned(&came, Some(own), &rules()), format!("New [a](pricing.md).\n\n{own}\nMore.\n"));
+    let came = published(own, &rules()).replace('\n', "\r\n") + "More.\r\n";
+    assert_eq!(returned(&came, Some(own), &rules()), own.replace('\n', "\r\n") + "More.\r\n");
     // A hub has its own way with bullets.
     let own = "* [a](pricing.md)\n* [a](./pricing.md)\n* [Hiring](../team/Hiring.md)\n* [[Hiring]]\n";
     let came = published(own, &rules()).replace('*', "-");
