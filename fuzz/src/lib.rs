@@ -65,14 +65,22 @@ pub fn body(bytes: &[u8]) {
     document(&file);
 }
 
-/// Where nothing has a page, links stay as they are; where all they point to has one, they may lead there.
+/// Where nothing has a page, links stay as they are; where all they point to has one, they may lead there, and come back.
 fn links(bytes: &[u8], body: &str) {
     assert_eq!(among(bytes, &LinkMap::default()).0, body, "links to nothing are rewritten");
-    let _ = followed(bytes);
+    let sent = followed(bytes);
+    let back = |old| document::as_written(&sent, old, &linked(), Around { path: &here(), map: &pages(bytes) });
+    assert_eq!(back(Some(bytes)), body, "what was published comes back as something else");
+    let _ = back(None);
 }
 
 /// The body where all that it points to has a page.
 fn followed(bytes: &[u8]) -> String {
+    among(bytes, &pages(bytes)).0
+}
+
+/// A page for all that a document points to.
+fn pages(bytes: &[u8]) -> LinkMap {
     let mut map = LinkMap::default();
     for target in among(bytes, &map).1 {
         let file = match target {
@@ -83,14 +91,22 @@ fn followed(bytes: &[u8]) -> String {
             let _ = map.put(&file, Holds::Page(PageId::parse("p1").expect("the form of an id")));
         }
     }
-    among(bytes, &map).0
+    map
+}
+
+/// Where the document lies.
+fn here() -> DocPath {
+    DocPath::new("a/b.md").expect("a path")
+}
+
+/// Links lead to pages.
+fn linked() -> Rules {
+    Rules { links: LinkRules { page_url: PageUrl::parse("https://kb/{page_id}").ok(), asset_url: None }, ..STRIP }
 }
 
 /// The body of a document among these files, and what it points to.
 fn among(bytes: &[u8], map: &LinkMap) -> (String, Vec<Target>) {
-    let links = LinkRules { page_url: PageUrl::parse("https://kb/{page_id}").ok(), asset_url: None };
-    let rules = Rules { links, ..STRIP };
-    let path = DocPath::new("a/b.md").expect("a path");
+    let (rules, path) = (linked(), here());
     let around = Around { path: &path, map };
     let targets = document::parse_among(bytes, &rules, around).targets;
     let body = document::body_among(bytes, &rules, around).unwrap_or_default();

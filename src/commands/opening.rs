@@ -18,10 +18,12 @@ use crate::daemon::settings;
 use crate::engine::Input;
 use crate::engine::change::PersonPause;
 use crate::engine::{Archives, Engine, Memory, Mode, Setting};
+use crate::local::Quiet;
 use crate::local::cache::CacheEntry;
 use crate::local::folder::{Folder, Known};
 use crate::local::git::Gate;
 use crate::local::identity::Presence;
+use crate::local::links::SharedMap;
 use crate::output::{Console, Shown};
 use crate::page::{DocPath, PageId, Wall};
 use crate::reconcile::page_record::PageRecord;
@@ -203,9 +205,24 @@ pub fn remembered(config: &Config) -> Result<(Loaded, Vec<FileEntry>), StateErro
     }
 }
 
-/// Who writes documents as a person decided.
-pub fn scribe(config: &Config) -> Scribe {
-    Scribe { root: config.root.clone(), rules: config.policy().rules, backups: Backups::of_state(&config.state) }
+/// Who writes documents as a person decided, with links looked up there.
+pub fn scribe(config: &Config, links: SharedMap) -> Scribe {
+    let (rules, backups) = (config.policy().rules, Backups::of_state(&config.state));
+    Scribe { root: config.root.clone(), rules, backups, links }
+}
+
+/// Which files links lead to, beside whoever keeps the state; nothing, where links stay as they are. Blocking.
+///
+/// # Errors
+/// Where state or patterns can't be read, in words.
+pub fn links(config: &Config) -> Result<SharedMap, String> {
+    if config.policy().rules.links.are_off() {
+        return Ok(SharedMap::default());
+    }
+    let (loaded, files) = remembered(config).map_err(|error| error.to_string())?;
+    let mut folder = folder(config, cache_entries(files), &loaded.pages)?;
+    folder.scan(Clock::start().now().wall, Quiet::AtOnce);
+    Ok(folder.links())
 }
 
 /// Tells of a state that was damaged.

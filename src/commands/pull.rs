@@ -11,6 +11,7 @@ use crate::commands::opening::{self, Unopened};
 use crate::commands::reader::{Look, Reader, Unread};
 use crate::config::Config;
 use crate::daemon::settings;
+use crate::document::links::{Around, Holds, LinkMap};
 use crate::engine::settled::RootHealth;
 use crate::local::patterns::Patterns;
 use crate::local::read;
@@ -54,6 +55,7 @@ pub async fn run(
         Err(why) => return Ok(why.tell(console)),
     };
     let ended = pull.all(args).await;
+    pull.link_made();
     let exit = pull.told.end(pull.reader.requests())?;
     Ok(match ended {
         Ok(()) => exit,
@@ -69,12 +71,16 @@ pub async fn run(
 struct Pull<'a> {
     config: &'a Config,
     rules: Rules,
+    /// Which files links lead to; each that is made here is one of them from then on.
+    links: LinkMap,
     patterns: Patterns,
     reader: Reader,
     tables: Tables,
     choices: Choices,
     namer: Namer,
     into: Option<PathBuf>,
+    /// Files that were made: pages that some of them link to may have got theirs later.
+    made: Vec<DocPath>,
     /// Nobody's in a dry run.
     holder: Option<Holder>,
     told: Told<'a>,
@@ -115,12 +121,14 @@ impl<'a> Pull<'a> {
         Ok(Ok(Self {
             config,
             rules: config.policy().rules,
+            links: offline.folder.links().read().clone(),
             patterns,
             reader,
             tables: Tables::new(offline.names.clone()),
             choices: Choices::new(offline),
             namer: Namer::new(&config.root),
             into,
+            made: Vec::new(),
             holder,
             told: Told::new(args.json, console),
         }))
@@ -243,13 +251,8 @@ impl<'a> Pull<'a> {
     fn write(&mut self, page: &Page, choice: Choice) -> Result<Written, Did> {
         match choice {
             Choice::Bring { path, desired, met } => self.bring(page, path, &desired, met),
-            Choice::Make(known) => {
-                let bytes = compose::anew(page, self.tables.names(), &self.rules).map_err(not)?;
-                match known {
-                    Some(path) => self.make_at(path, &bytes),
-                    None => self.make(page, &bytes),
-                }
-            }
+            Choice::Make(Some(path)) => self.make_at(page, path),
+            Choice::Make(None) => self.make(page),
             Choice::Leave { why, whose, .. } => Err(Did::Left(why, whose)),
             Choice::InStep(path) => Ok(Written { path, did: Did::Same }),
         }
@@ -262,7 +265,8 @@ impl<'a> Pull<'a> {
         if Digest::of(&old) != desired.source {
             return Err(Did::Failed("the document was edited meanwhile; try again".to_owned()));
         }
-        let bytes = compose::changed(&old, desired, page, self.tables.names(), &self.rules).map_err(not)?;
+        let around = Around { path: &path, map: &self.links };
+        let bytes = compose::changed(&old, desired, page, self.tables.names(), &self.rules, around).map_err(not)?;
         if bytes == old {
             return Ok(Written { path, did: Did::Same });
         }
@@ -277,15 +281,42 @@ impl<'a> Pull<'a> {
         }
     }
 
-    fn make_at(&self, path: DocPath, bytes: &[u8]) -> Result<Written, Did> {
-        match write::create(&self.config.root, &path, bytes) {
+    /// A new file there. Links can lead to it at once, also its own.
+    fn created(&mut self, page: &Page, path: &DocPath) -> Result<Result<(), NotWritten>, Did> {
+        let mut links = self.links.clone();
+        links.put(path, Holds::Page(page.id.clone()));
+        let around = Around { path, map: &links };
+        let bytes = compose::anew(page, self.tables.names(), &self.rules, around).map_err(not)?;
+        let written = write::create(&self.config.root, path, &bytes);
+        if written.is_ok() {
+            self.links = links;
+            self.made.push(path.clone());
+        }
+        Ok(written)
+    }
+
+    /// Links between pages that were made lead to their files, whichever came first. What is published stays the same, so
+    /// nobody need be told; where a file is being edited by now its links stay as they are.
+    fn link_made(&self) {
+        for path in &self.made {
+            let Ok(old) = read::contents(&self.config.root, path) else { continue };
+            let around = Around { path, map: &self.links };
+            match compose::linked(&old, &self.rules, around) {
+                Ok(new) if new != old => drop(write::replace(&self.config.root, path, Digest::of(&old), &new)),
+                _ => {}
+            }
+        }
+    }
+
+    fn make_at(&mut self, page: &Page, path: DocPath) -> Result<Written, Did> {
+        match self.created(page, &path)? {
             Ok(()) => Ok(Written { path, did: Did::Made }),
             Err(error) => Err(unwritten(&error)),
         }
     }
 
     /// A new file, under a name that nothing has.
-    fn make(&mut self, page: &Page, bytes: &[u8]) -> Result<Written, Did> {
+    fn make(&mut self, page: &Page) -> Result<Written, Did> {
         let none = page.lists.folders.clone().unwrap_or_default();
         let folder = self.folder(self.tables.first_folder(&none));
         for _ in 0..TRIES {
@@ -297,7 +328,7 @@ impl<'a> Pull<'a> {
                 );
                 return Err(Did::Left(why, Whose::Person));
             }
-            match write::create(&self.config.root, &path, bytes) {
+            match self.created(page, &path)? {
                 Ok(()) => return Ok(Written { path, did: Did::Made }),
                 Err(NotWritten::Exists) => {}
                 Err(error) => return Err(unwritten(&error)),

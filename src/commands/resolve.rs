@@ -120,8 +120,9 @@ async fn carry_out(
         }
         Err(why) => return Ok(why.tell(console)),
     };
-    let (hub, scribe) = (opened.hub, opening::scribe(config));
+    let hub = opened.hub;
     let (mut driver, tree, _lock) = opened.drive(config, Mode::OneShot(Writes::Send), paths)?;
+    let scribe = opening::scribe(config, tree.links());
     driver.handle(Input::Decided(decided));
     let now = driver.now().wall;
     let (tree, first) = tokio::select! {

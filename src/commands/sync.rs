@@ -75,6 +75,7 @@ pub async fn run(
     };
     let hub = opened.hub;
     let (mut driver, tree, _lock) = drive(args, config, opened, scope)?;
+    let scribe = opening::scribe(config, tree.links());
     let now = driver.now().wall;
     let (tree, mut first) = tokio::select! {
         read = first_round(tree, now, confirmation(args)) => read?,
@@ -95,7 +96,6 @@ pub async fn run(
         start.begin(&mut driver, &mut first);
     }
     let mut watcher = Told::new(how(args).form, console, progress);
-    let scribe = opening::scribe(config);
     let end = one_shot::run(&mut driver, tree, first, args.max_wait, (&mut signals, &scribe), &mut watcher).await;
     watcher.changed(&mut driver);
     drop(watcher);

@@ -1,13 +1,16 @@
 //! Writes the hub's text into documents, as a person decided: for the commands, which write files; the daemon never does.
 //!
 //! Promises: the text that goes is in a backup before; a file that says something else than it was decided on is left alone;
-//! what is written reads as the page. Blocking.
+//! what is written reads as the page, with links as authors write them. Blocking.
 
 use std::path::PathBuf;
 
 use crate::daemon::clock;
+use crate::document;
 use crate::document::edit::{self, New, Setting};
+use crate::document::links::{Around, Holds};
 use crate::engine::change::{FileChange, OwnText};
+use crate::local::links::SharedMap;
 use crate::local::{read, write};
 use crate::page::{Digest, DocPath, ListKind, Named, Status};
 use crate::policy::Rules;
@@ -22,6 +25,8 @@ pub struct Scribe {
     pub rules: Rules,
     /// Where replaced texts go.
     pub backups: Backups,
+    /// Which files links lead to.
+    pub links: SharedMap,
 }
 
 impl Scribe {
@@ -31,25 +36,34 @@ impl Scribe {
     /// Why not, in words; the file is then as it was.
     pub fn write(&self, path: &DocPath, change: &FileChange) -> Result<(), String> {
         let Some(source) = change.source else {
-            let new = document_of(None, change, &self.rules)?;
+            // Its own page has no file so far.
+            let mut map = self.links.read().clone();
+            map.put(path, Holds::Page(change.page.clone()));
+            let new = document_of(None, change, &self.rules, Around { path, map: &map })?;
             return write::create(&self.root, path, &new).map_err(|error| error.to_string());
         };
         let old = read::contents(&self.root, path).map_err(|error| error.to_string())?;
         if Digest::of(&old) != source {
             return Err("the document was edited meanwhile; try again".to_owned());
         }
-        let new = document_of(Some(&old), change, &self.rules)?;
+        let new = document_of(Some(&old), change, &self.rules, Around { path, map: &self.links.read() })?;
         self.backups.keep_document(&change.page, clock::wall(), &old).map_err(|error| error.to_string())?;
         write::replace(&self.root, path, source, &new).map_err(|error| error.to_string())
     }
 }
 
-/// The document that a change makes of the old one, or anew where there is none.
+/// The document that a change makes of the old one, or anew where there is none, among other files.
 ///
 /// # Errors
 /// Where no document can say that, in words.
-pub fn document_of(old: Option<&[u8]>, change: &FileChange, rules: &Rules) -> Result<Vec<u8>, String> {
-    let text = edit::Text { title: &change.text.title, body: &change.text.body };
+pub fn document_of(
+    old: Option<&[u8]>,
+    change: &FileChange,
+    rules: &Rules,
+    around: Around<'_>,
+) -> Result<Vec<u8>, String> {
+    let body = document::as_written(&change.text.body, old, rules, around);
+    let text = edit::Text { title: &change.text.title, body: &body };
     let lists: Vec<(ListKind, Vec<String>)> = lists(&change.lists).collect();
     let made = match (old, change.own_text) {
         (None, _) => {

@@ -5,8 +5,8 @@
 //! taken for gone. Every room above may call it.
 //!
 //! Reading order: `fence` finds the front matter, `yaml` reads its entries, `front_matter` takes ours from them,
-//! `heading` finds the title, `body` says what travels, `links` what links in it become. `edit` goes the other way: it writes
-//! into documents.
+//! `heading` finds the title, `body` says what travels, `links` what links in it become. `edit` and [`as_written`] go the other way: into
+//! documents, from texts of the hub.
 
 mod body;
 mod diagnostic;
@@ -133,6 +133,13 @@ pub fn body(bytes: &[u8], rules: &Rules) -> Option<String> {
 /// The body that travels: the one that [`parse_among`] tells of.
 pub fn body_among(bytes: &[u8], rules: &Rules, around: Around<'_>) -> Option<String> {
     read(bytes, rules, Some(around)).1
+}
+
+/// A text of the hub as a document says it: where a link leads to the address that [`parse_among`] makes of another file,
+/// as an author writes that link. `old` is the document so far, if there is one. What comes out publishes the same.
+pub fn as_written(text: &str, old: Option<&[u8]>, rules: &Rules, around: Around<'_>) -> String {
+    let own = old.and_then(|bytes| body(bytes, rules));
+    links::back(text, own.as_deref(), &rules.links, around)
 }
 
 /// What a file would be, if it has no errors.

@@ -46,6 +46,11 @@ impl PageUrl {
         &self.0
     }
 
+    /// What every such address begins with.
+    pub fn start(&self) -> &str {
+        self.0.split(Self::SLOT).next().unwrap_or_default()
+    }
+
     /// The address of a page.
     pub fn of(&self, page: &PageId) -> String {
         self.0.replace(Self::SLOT, page.as_str())
@@ -66,6 +71,11 @@ impl AssetUrl {
     /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What every such address begins with.
+    pub fn start(&self) -> &str {
+        self.0.split(Self::SLOT).next().unwrap_or_default()
     }
 
     /// The address of a file, by its path from the root.

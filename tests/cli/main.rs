@@ -9,6 +9,7 @@
 #![allow(missing_docs, reason = "the names of tests are their documentation")]
 
 mod archive;
+mod backlinks;
 mod budget;
 mod corpus;
 mod crashes;

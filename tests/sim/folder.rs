@@ -138,7 +138,9 @@ impl Folder {
         if old.as_ref().map(Digest::of) != change.source {
             return Err("the document was edited meanwhile".to_owned());
         }
-        let bytes = scribe::document_of(old.as_deref(), change, &self.rules)?;
+        let (at, map) = (DocPath::new(path).ok_or("no path")?, self.pointers.map().read());
+        let bytes = scribe::document_of(old.as_deref(), change, &self.rules, Around { path: &at, map: &map })?;
+        drop(map);
         let doc = doc_of(&bytes, &self.rules);
         self.files.insert(path.to_owned(), File { bytes, written: now.wall, doc: doc.clone() });
         Ok(doc)

@@ -1,8 +1,9 @@
 //! What the file of a page is to say, so that the document says what the page says and nothing is sent for it. Pure but for its
 //! room: pages, names and bytes go in, bytes come out.
 
-use crate::document;
 use crate::document::edit::{self, New, Setting, Unfit};
+use crate::document::links::Around;
+use crate::document::{self, Reading};
 use crate::page::{Desired, DraftSeen, Ids, ListKind, Page, Print, Status, Text};
 use crate::policy::Rules;
 use crate::reconcile::merge;
@@ -37,26 +38,28 @@ pub(super) fn text(page: &Page, status: Status) -> Option<&Text> {
     text.filter(|text| !text.body.trim().is_empty())
 }
 
-/// The body as a document has it: without the notice that is put under what is published.
-fn own_body<'a>(text: &'a Text, status: Status, rules: &Rules) -> &'a str {
-    match &rules.notice {
+/// The body as a document has it, the one it has so far in mind: without the notice that is put under what is published, and with
+/// links as an author writes them.
+fn own_body(text: &Text, status: Status, old: Option<&[u8]>, rules: &Rules, around: Around<'_>) -> String {
+    let own = match &rules.notice {
         Some(notice) if status == Status::Published => document::without_notice(&text.body, notice),
         _ => &text.body,
-    }
+    };
+    document::as_written(own, old, rules, around)
 }
 
-/// A new document.
-pub(super) fn anew(page: &Page, names: &Names, rules: &Rules) -> Result<Vec<u8>, Not> {
+/// A new document, to lie among others.
+pub(super) fn anew(page: &Page, names: &Names, rules: &Rules, around: Around<'_>) -> Result<Vec<u8>, Not> {
     let status = status(page);
     let text = text(page, status).ok_or(Not::NoText)?;
-    let own = own_body(text, status, rules);
+    let own = own_body(text, status, None, rules, around);
     // A list with something that nothing can be said of is left to the hub.
     let lists: Vec<(ListKind, Vec<String>)> = ListKind::ALL
         .into_iter()
         .filter_map(|kind| page.lists.get(kind).filter(|ids| !ids.is_empty()).map(|ids| (kind, ids)))
         .filter_map(|(kind, ids)| spelled(kind, ids, names).map(|spelled| (kind, spelled)))
         .collect();
-    let text = edit::Text { title: &text.title, body: own };
+    let text = edit::Text { title: &text.title, body: &own };
     let new = New { page_id: &page.id, text, lists: &lists, status };
     Ok(edit::document(&new, rules)?.bytes)
 }
@@ -68,12 +71,13 @@ pub(super) fn changed(
     page: &Page,
     names: &Names,
     rules: &Rules,
+    around: Around<'_>,
 ) -> Result<Vec<u8>, Not> {
     let text = text(page, desired.status).ok_or(Not::NoText)?;
     let mut bytes = old.to_vec();
     if !merge::desired_is_folded(desired, &Print::of(&text.title, &text.body)) {
-        let own = own_body(text, desired.status, rules);
-        bytes = edit::set_text(&bytes, &edit::Text { title: &text.title, body: own }, rules)?.bytes;
+        let own = own_body(text, desired.status, Some(old), rules, around);
+        bytes = edit::set_text(&bytes, &edit::Text { title: &text.title, body: &own }, rules)?.bytes;
     }
     for kind in ListKind::ALL {
         let (Some(ours), Some(theirs)) = (desired.lists.get(kind), page.lists.get(kind)) else { continue };
@@ -88,6 +92,22 @@ pub(super) fn changed(
         }
     }
     Ok(bytes)
+}
+
+/// A document whose links to pages that have files by now lead to those.
+pub(super) fn linked(old: &[u8], rules: &Rules, around: Around<'_>) -> Result<Vec<u8>, Not> {
+    let (Reading::Document { authored, .. }, Some(body)) =
+        (document::parse(old, rules).reading, document::body(old, rules))
+    else {
+        return Err(Not::NoText);
+    };
+    let linked = document::as_written(&body, None, rules, around);
+    // What still ends lines by CRLF after one reading would lose that in another.
+    if linked == body || linked.contains("\r\n") {
+        return Ok(old.to_vec());
+    }
+    let title = authored.title.unwrap_or_default();
+    Ok(edit::set_text(old, &edit::Text { title: &title, body: &linked }, rules)?.bytes)
 }
 
 /// Ids as a document writes them: by name, where front matter can say it. `None` where the hub lists one of them nowhere.

@@ -15,6 +15,7 @@ use crate::commands::ordering::{self, Answers, Daemon};
 use crate::config::{Config, duration};
 use crate::daemon::control::{FirstMeeting, Order, Progress, Reply, Reported, SyncOrder, WriteOrder};
 use crate::daemon::orders::{decoded, encoded};
+use crate::daemon::scribe::Scribe;
 use crate::daemon::signals::Signals;
 use crate::output::{Console, Lines, ProgressMode, Shown, Tally, Waiting};
 use crate::page::DocPath;
@@ -93,6 +94,7 @@ pub(in crate::commands) async fn give(
 
 async fn follow(daemon: Daemon, order: SyncOrder, config: &Config, told: &mut Told<'_>) -> Result<Reported, Unopened> {
     let mut answers: Answers = daemon.order(Order::Sync(order)).await?;
+    let mut scribe = None;
     loop {
         match answers.next().await {
             Some(Reply::Did(entry)) => told.did(line(&entry)),
@@ -100,7 +102,7 @@ async fn follow(daemon: Daemon, order: SyncOrder, config: &Config, told: &mut To
             Some(Reply::Done(reported)) => return Ok(reported),
             Some(Reply::Refused { why, exit: 75 }) => return Err(Unopened::Later(why)),
             Some(Reply::Refused { why, .. }) => return Err(Unopened::Unusable(why)),
-            Some(Reply::Write(write)) => write_for(config, write).await?,
+            Some(Reply::Write(write)) => write_for(config, &mut scribe, write).await?,
             Some(Reply::Hello(_)) => {}
             Some(Reply::Standing(_) | Reply::Taken | Reply::Met(_)) | None => {
                 return Err(Unopened::Later(
@@ -111,14 +113,26 @@ async fn follow(daemon: Daemon, order: SyncOrder, config: &Config, told: &mut To
     }
 }
 
-/// Writes a document that the daemon has the text for, and says so.
-async fn write_for(config: &Config, write: WriteOrder) -> Result<(), Unopened> {
+/// Writes a document that the daemon has the text for, and says so. The first one makes the scribe, who looks where links lead.
+async fn write_for(config: &Config, scribe: &mut Option<Scribe>, write: WriteOrder) -> Result<(), Unopened> {
     let WriteOrder { write, path, change } = write;
-    let scribe = opening::scribe(config);
     let failed = match decoded(&path) {
         Some(path) => {
-            let written = tokio::task::spawn_blocking(move || scribe.write(&path, &change)).await;
-            written.unwrap_or_else(|error| Err(error.to_string())).err()
+            let (known, config) = (scribe.take(), config.clone());
+            let written = tokio::task::spawn_blocking(move || {
+                let known =
+                    known.map_or_else(|| opening::links(&config).map(|links| opening::scribe(&config, links)), Ok);
+                let scribe = known?;
+                let written = scribe.write(&path, &change);
+                Ok((scribe, written))
+            });
+            match written.await.unwrap_or_else(|error| Err(error.to_string())) {
+                Ok((known, written)) => {
+                    *scribe = Some(known);
+                    written.err()
+                }
+                Err(why) => Some(why),
+            }
         }
         None => Some("it lies outside of the root".to_owned()),
     };

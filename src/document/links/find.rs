@@ -13,10 +13,19 @@ use crate::document::heading::markdown;
 pub(super) struct Link {
     /// The bytes that a rewriting replaces: the destination without angle brackets; of a wiki link all of it.
     pub(super) span: Range<usize>,
+    /// All of it: with its text, its destination and its title.
+    pub(super) whole: Range<usize>,
     /// The destination, escapes and entities resolved; of a wiki link its target as written.
     pub(super) destination: String,
     /// How it is written.
     pub(super) form: Form,
+}
+
+impl Link {
+    /// Whether it is one that only a wiki knows.
+    pub(super) fn is_wiki(&self) -> bool {
+        matches!(self.form, Form::Wiki(_) | Form::Embed(_))
+    }
 }
 
 /// How a link is written.
@@ -98,6 +107,7 @@ impl Open<'_> {
                 let span = destination(text, from + closing + 2, &self.destination)?;
                 (span.end < self.range.end).then(|| Link {
                     span,
+                    whole: self.range,
                     destination: self.destination.into_string(),
                     form: self.form,
                 })
@@ -122,7 +132,7 @@ impl Open<'_> {
             None => (inside, None),
         };
         let form = if is_embed { Form::Embed(shown) } else { Form::Wiki(shown) };
-        Some(Link { span: self.range, destination: target.to_owned(), form })
+        Some(Link { span: self.range.clone(), whole: self.range, destination: target.to_owned(), form })
     }
 }
 
@@ -138,7 +148,7 @@ fn defined(text: &str, span: &Range<usize>, meant: &str) -> Option<Link> {
     }
     let found = destination(text, at + 2, meant)?;
     let within = found.end <= span.end;
-    within.then(|| Link { span: found, destination: meant.to_owned(), form: Form::Definition })
+    within.then(|| Link { span: found, whole: span.clone(), destination: meant.to_owned(), form: Form::Definition })
 }
 
 /// The destination that begins at or after `at`, if it is `meant`.

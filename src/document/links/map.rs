@@ -91,6 +91,11 @@ impl LinkMap {
         }
     }
 
+    /// All files, with what they are.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &Holds)> {
+        self.files.iter().map(|(path, holds)| (path.as_str(), holds))
+    }
+
     fn at(&self, path: &str) -> Place {
         match self.files.get(path) {
             Some(Holds::Page(page)) => Place::Page(page.clone()),

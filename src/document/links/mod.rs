@@ -4,7 +4,8 @@
 //! settings off, or no link inside, a body stays byte for byte as it is; what can't be looked up stays as it is. Code, math,
 //! HTML and addresses of elsewhere are never touched. What was rewritten is read again, and kept only where it means the same.
 //!
-//! Reading order: `find` says where links stand, `target` where they lead, `map` what lies there, `problems` what is wrong.
+//! Reading order: `find` says where links stand, `target` where they lead, `map` what lies there, `problems` what is wrong, `back`
+//! how addresses of the hub become an author's links again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::page::{DocPath, PageId};
 use crate::policy::{LinkRules, encoded_suffix};
 
+mod back;
 mod find;
 mod map;
 mod problems;
@@ -21,6 +23,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub(super) use back::back;
 pub use map::{Holds, LinkMap, Place};
 pub use problems::{Files, problems};
 pub use target::Target;
@@ -94,22 +97,31 @@ pub(super) fn follow(body: String, rules: &LinkRules, around: Around<'_>) -> Fol
     if rules.are_off() || !body.contains('[') {
         return Followed { body, targets };
     }
-    let links = find::links(&body);
-    let replaced = links.iter().map(|link| (link, replacement(link, &body, rules, around, &mut targets)));
-    let replaced: Vec<(&Link, String)> = replaced.filter_map(|(link, becomes)| Some((link, becomes?))).collect();
-    // Among brackets that stand alone an ordinary link may mean something else than a wiki link did. Then those stay.
-    let ordinary = |(link, _): &&(&Link, String)| !matches!(link.form, Form::Wiki(_) | Form::Embed(_));
-    let whole = with_replaced(&body, replaced.iter());
-    let body = if replaced.is_empty() || shape::is_same(&body, &whole) {
-        whole
-    } else {
-        let some = with_replaced(&body, replaced.iter().filter(ordinary));
-        if shape::is_same(&body, &some) { some } else { body }
-    };
+    let body = rewritten(&body, rules, around, &mut targets).0;
     Followed { body, targets }
 }
 
-fn with_replaced<'a>(body: &str, replaced: impl Iterator<Item = &'a (&'a Link, String)>) -> String {
+/// A body with its links rewritten, and which links of it were, each with what stands in its place.
+fn rewritten(
+    body: &str,
+    rules: &LinkRules,
+    around: Around<'_>,
+    targets: &mut Targets,
+) -> (String, Vec<(Link, String)>) {
+    let links = find::links(body).into_iter();
+    let becomes = links.filter_map(|link| replacement(&link, body, rules, around, targets).map(|it| (link, it)));
+    let mut replaced: Vec<(Link, String)> = becomes.collect();
+    let whole = with_replaced(body, &replaced);
+    if replaced.is_empty() || shape::is_same(body, &whole) {
+        return (whole, replaced);
+    }
+    // Among brackets that stand alone an ordinary link may mean something else than a wiki link did. Then those stay.
+    replaced.retain(|(link, _)| !link.is_wiki());
+    let some = with_replaced(body, &replaced);
+    if shape::is_same(body, &some) { (some, replaced) } else { (body.to_owned(), Vec::new()) }
+}
+
+fn with_replaced(body: &str, replaced: &[(Link, String)]) -> String {
     let mut out = String::with_capacity(body.len() + 256);
     let mut end = 0;
     for (link, becomes) in replaced {

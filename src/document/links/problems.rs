@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use crate::document::diagnostic::{Diagnostic, DiagnosticCode, Findings, shown};
 use crate::document::fence::{self, Front};
-use crate::policy::encoded;
 
 use super::Around;
 use super::find::{self, Form, Link};
@@ -55,7 +54,7 @@ fn destination(link: &Link, span: Range<usize>, around: Around<'_>, files: &File
             }
         }
         Place::Nothing => {
-            let right = nearest(&path, files).map(|near| relative(around, near));
+            let right = nearest(&path, files).map(|near| target::relative(around.path, near));
             missing(link, &path, span, right, findings);
         }
     }
@@ -124,18 +123,6 @@ fn nearest<'a>(path: &str, files: &Files<'a>) -> Option<&'a str> {
             .map(|distance| (distance, strsim::damerau_levenshtein(path, listed), listed.as_str()))
     };
     files.listed.iter().filter_map(near).min().map(|(_, _, listed)| listed)
-}
-
-/// The way from the document to a file, as a destination.
-fn relative(around: Around<'_>, to: &str) -> String {
-    let from = target::spelled(around.path).unwrap_or_default();
-    let from: Vec<&str> = from.split('/').collect();
-    let to: Vec<&str> = to.split('/').collect();
-    let folders = &from[..from.len() - 1];
-    let shared = folders.iter().zip(&to[..to.len() - 1]).take_while(|(a, b)| a == b).count();
-    let mut parts = vec![".."; folders.len() - shared];
-    parts.extend(&to[shared..]);
-    encoded(&parts.join("/"))
 }
 
 /// A path as a wiki link names it.

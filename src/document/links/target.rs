@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::page::DocPath;
+use crate::policy::encoded;
 
 /// A file of the root that a document points to. Paths and names are in NFC, with `/` between their parts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -149,6 +150,18 @@ pub(super) fn name_of(path: &str) -> String {
 /// The path of a file as targets are spelled; `None` where it is no text.
 pub(super) fn spelled(path: &DocPath) -> Option<String> {
     path.as_path().to_str().map(|path| path.nfc().collect())
+}
+
+/// The way from a document to a file, as a destination.
+pub(super) fn relative(from: &DocPath, to: &str) -> String {
+    let from = spelled(from).unwrap_or_default();
+    let from: Vec<&str> = from.split('/').collect();
+    let to: Vec<&str> = to.split('/').collect();
+    let folders = &from[..from.len() - 1];
+    let shared = folders.iter().zip(&to[..to.len() - 1]).take_while(|(a, b)| a == b).count();
+    let mut parts = vec![".."; folders.len() - shared];
+    parts.extend(&to[shared..]);
+    encoded(&parts.join("/"))
 }
 
 #[cfg(test)]

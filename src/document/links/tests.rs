@@ -9,6 +9,7 @@ use super::*;
 use crate::document::heading::markdown;
 use crate::policy::{AssetUrl, PageUrl};
 
+mod back;
 mod specs;
 
 fn rules() -> LinkRules {

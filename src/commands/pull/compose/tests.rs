@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
+use crate::document::links::LinkMap;
 use crate::document::{self, Reading};
-use crate::page::{Authored, Lists, Mono, Now, PageId, PageStatus, Stamp, Wall};
+use crate::page::{Authored, DocPath, Lists, Mono, Now, PageId, PageStatus, Stamp, Wall};
 use crate::policy::Policy;
 use crate::reconcile::decide;
 use crate::reconcile::names::{Folder, Skill, Source};
@@ -212,9 +213,10 @@ const FEATURES: [&str; 17] = [
 
 #[test]
 fn a_page_that_became_a_file_is_what_its_page_is_and_nothing_is_sent() {
-    let policy = Policy::default();
+    let (policy, path, map) = (Policy::default(), DocPath::new("a.md").unwrap(), LinkMap::default());
+    let around = Around { path: &path, map: &map };
     let trip = |page: Page, count: &mut dyn FnMut(&'static str)| {
-        let made = match anew(&page, &names(), &policy.rules) {
+        let made = match anew(&page, &names(), &policy.rules, around) {
             Ok(made) => made,
             Err(Not::NoText) => {
                 count("(empty body)");
@@ -255,7 +257,8 @@ fn a_page_that_became_a_file_is_what_its_page_is_and_nothing_is_sent() {
 /// A document as its author keeps it, and a page that a colleague edited since.
 #[test]
 fn a_document_that_took_up_its_page_is_what_its_page_is_and_nothing_is_sent() {
-    let policy = Policy::default();
+    let (policy, path, map) = (Policy::default(), DocPath::new("a.md").unwrap(), LinkMap::default());
+    let around = Around { path: &path, map: &map };
     let trip = |page: Page, count: &mut dyn FnMut(&'static str)| {
         for (n, old) in [
             "---\npage_id: p-1\ntitle: Old  # mine\nstatus: STATUS\ntags: [x]\n---\n\nOld text.\n",
@@ -279,7 +282,7 @@ fn a_document_that_took_up_its_page_is_what_its_page_is_and_nothing_is_sent() {
             asks(&before, &mut record, &policy).map_err(|step| TestCaseError::fail(format!("{step:?}")))?;
 
             record.seen = Some(Seen::of(&page));
-            let new = match changed(old.as_bytes(), &before, &page, &names(), &policy.rules) {
+            let new = match changed(old.as_bytes(), &before, &page, &names(), &policy.rules, around) {
                 Ok(new) => new,
                 Err(Not::NoText) => return Ok(()),
                 // A title that no front matter can say, in a document that says one.
