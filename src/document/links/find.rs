@@ -73,6 +73,8 @@ pub(super) fn links(text: &str) -> Vec<Link> {
             _ => note_inside(&mut open, &range),
         }
     }
+    let others = if found.iter().any(Link::is_wiki) { ordinary(text) } else { Vec::new() };
+    found.retain(|link| !(link.is_wiki() && is_within(&link.whole, &others)));
     let definitions = events.reference_definitions().iter();
     found.extend(definitions.filter_map(|(_, definition)| defined(text, &definition.span, &definition.dest)));
     found.sort_by_key(|link| (link.span.start, std::cmp::Reverse(link.span.end)));
@@ -87,6 +89,25 @@ pub(super) fn links(text: &str) -> Vec<Link> {
         free
     });
     found
+}
+
+/// Where links and images stand for a reader who knows no wiki, brackets and all, without those inside another:
+/// `[[1]](https://example.com)` is such a one.
+fn ordinary(text: &str) -> Vec<Range<usize>> {
+    let mut outer: Vec<Range<usize>> = Vec::new();
+    for (event, range) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
+        let begins = matches!(event, Event::Start(Tag::Link { .. } | Tag::Image { .. }));
+        if begins && outer.last().is_none_or(|last| last.end <= range.start) {
+            outer.push(range);
+        }
+    }
+    outer
+}
+
+/// Whether it lies in one of these, which stand in order.
+fn is_within(inner: &Range<usize>, outer: &[Range<usize>]) -> bool {
+    let next = outer.partition_point(|range| range.end <= inner.start);
+    outer.get(next).is_some_and(|range| range.start <= inner.start && inner.end <= range.end)
 }
 
 fn note_inside(open: &mut [Open<'_>], range: &Range<usize>) {
@@ -213,7 +234,7 @@ fn bare(text: &str) -> usize {
 }
 
 /// What a destination means, by the parser itself.
-fn unescaped(raw: &str) -> Option<String> {
+pub(super) fn unescaped(raw: &str) -> Option<String> {
     let link = format!("[x](<{raw}>)");
     Parser::new(&link).find_map(|event| match event {
         Event::Start(Tag::Link { dest_url, .. }) => Some(dest_url.into_string()),

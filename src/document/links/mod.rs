@@ -110,15 +110,39 @@ fn rewritten(
 ) -> (String, Vec<(Link, String)>) {
     let links = find::links(body).into_iter();
     let becomes = links.filter_map(|link| replacement(&link, body, rules, around, targets).map(|it| (link, it)));
-    let mut replaced: Vec<(Link, String)> = becomes.collect();
+    let replaced: Vec<(Link, String)> = becomes.collect();
     let whole = with_replaced(body, &replaced);
     if replaced.is_empty() || shape::is_same(body, &whole) {
         return (whole, replaced);
     }
-    // Among brackets that stand alone an ordinary link may mean something else than a wiki link did. Then those stay.
-    replaced.retain(|(link, _)| !link.is_wiki());
-    let some = with_replaced(body, &replaced);
-    if shape::is_same(body, &some) { (some, replaced) } else { (body.to_owned(), Vec::new()) }
+    // Among brackets that stand alone an ordinary link may mean something else than a wiki link did. Those that do stay.
+    let mut kept = Vec::new();
+    let mut readings = READINGS;
+    sift(body, &replaced, &mut kept, &mut readings);
+    (with_replaced(body, &kept), kept)
+}
+
+/// So often a text is read to find the few links whose rewriting would mean something else; what is not told apart by then
+/// stays as it is.
+const READINGS: usize = 64;
+
+/// Adds those of `some` to `kept` that change nothing but destinations: all, or else those of each half.
+fn sift(body: &str, some: &[(Link, String)], kept: &mut Vec<(Link, String)>, readings: &mut usize) {
+    if some.is_empty() || *readings == 0 {
+        return;
+    }
+    *readings -= 1;
+    let before = kept.len();
+    kept.extend_from_slice(some);
+    if shape::is_same(body, &with_replaced(body, kept)) {
+        return;
+    }
+    kept.truncate(before);
+    if some.len() > 1 {
+        let (first, second) = some.split_at(some.len() / 2);
+        sift(body, first, kept, readings);
+        sift(body, second, kept, readings);
+    }
 }
 
 fn with_replaced(body: &str, replaced: &[(Link, String)]) -> String {
@@ -173,8 +197,13 @@ fn destination(
     let raw = &body[link.span.clone()];
     // Without escapes and entities what is written is what is meant, and may stay.
     let rest = &link.destination[end..];
-    let rest = if raw.contains(['\\', '&']) { encoded_suffix(rest) } else { rest.to_owned() };
+    let rest = if raw.contains(['\\', '&']) { meant(encoded_suffix(rest)) } else { rest.to_owned() };
     address.map(|address| joined(address, &rest))
+}
+
+/// What means this suffix: what would be read as an entity is written out.
+fn meant(suffix: String) -> String {
+    if find::unescaped(&suffix).as_ref() == Some(&suffix) { suffix } else { suffix.replace('&', "&amp;") }
 }
 
 /// The address of what links lead to; `None` where links of that kind stay as they are.
@@ -209,11 +238,11 @@ fn wiki(
     let answer = answer?;
     let address = joined(address(&answer, rules)?, &encoded_suffix(&link.destination[end..]));
     let is_image = matches!((&link.form, &answer), (Form::Embed(_), Answer::File(_)));
-    let shown = match text.map(str::trim) {
+    let shown = match text {
         // Nothing is shown, so nobody can follow it.
-        Some("") => return None,
+        Some(text) if text.trim().is_empty() => return None,
         Some(text) => text.to_owned(),
-        None => escaped(link.destination.trim()),
+        None => escaped(&link.destination),
     };
     Some(format!("{}[{shown}]({address})", if is_image { "!" } else { "" }))
 }

@@ -70,6 +70,7 @@ fn links_to_documents_become_links_to_their_pages() {
         ("[x](a(b).md) (y)", "[x](https://kb/APB) (y)"),
         ("[x](a\\(b\\).md#a\\_b)", "[x](https://kb/APB#a_b)"),
         ("[x](a&#32;b.md&#35;c&amp;d)", "[x](https://kb/AB#c&d)"),
+        ("[x](pricing.md?x=1&amp;copy;=2)", "[x](https://kb/P?x=1&amp;copy;=2)"),
         (
             "[x](../top.md), [y](/top.md) and [x](../top.md)",
             "[x](https://kb/T), [y](https://kb/T) and [x](https://kb/T)",
@@ -325,6 +326,34 @@ fn pieces() -> impl Strategy<Value = String> {
         "]: ",
     ]);
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+#[test]
+fn a_link_that_cannot_be_rewritten_keeps_no_other_back() {
+    for (odd, becomes) in [
+        ("[[Hiring| x]]", "[ x](https://kb/H)"),
+        ("[[Hiring ]]", "[Hiring ](https://kb/H)"),
+        ("[[ Hiring]]", "[ Hiring](https://kb/H)"),
+        ("[[Hiring|a]b]]", "[[Hiring|a]b]]"),
+        ("[[Hiring|[]]", "[[Hiring|[]]"),
+        ("[[Hiring|\\*x]]", "[[Hiring|\\*x]]"),
+        ("![alt [[Hiring]]](i.png)", "![alt [[Hiring]]](i.png)"),
+    ] {
+        let body = format!("[[Hiring]] and [x](pricing.md).\n\n{odd}\n\n[[Hiring|last]]");
+        let wanted = format!("[Hiring](https://kb/H) and [x](https://kb/P).\n\n{becomes}\n\n[last](https://kb/H)");
+        assert_eq!(sent(&body), wanted);
+    }
+}
+
+#[test]
+fn brackets_in_the_text_of_an_ordinary_link_are_its_text() {
+    for body in
+        ["[[1]](https://example.com)", "[[Hiring]](https://example.com)", "[a [[Hiring]] b][r]\n\n[r]: https://x/y"]
+    {
+        assert_eq!(sent(body), body);
+        assert!(followed(body, &rules()).targets.is_empty(), "{body}");
+    }
+    assert_eq!(sent("[[Hiring]] (https://example.com)"), "[Hiring](https://kb/H) (https://example.com)");
 }
 
 proptest! {
