@@ -5,7 +5,17 @@ use crate::document::links::back::back;
 
 fn office() -> LinkMap {
     let mut map = handbook();
-    for (path, page) in [("sales/here.md", "ME"), ("über uns/a#b (c).md", "UE")] {
+    let named = [("sales/here.md", "ME"), ("über uns/a#b (c).md", "UE")];
+    // What the pieces of any text point to.
+    let pieces = [
+        ("sales/a.md", "A"),
+        ("sales/b.md", "B"),
+        ("sales/b/c.md", "C"),
+        ("x.md", "X1"),
+        ("note.md", "N"),
+        ("sales/e f.md", "E"),
+    ];
+    for (path, page) in named.into_iter().chain(pieces) {
         map.put(&DocPath::new(path).unwrap(), Holds::Page(PageId::parse(page).unwrap())).unwrap();
     }
     map
@@ -197,6 +207,10 @@ proptest! {
     #[test]
     fn any_text_publishes_what_came(came in pieces(), own in pieces()) {
         let rules = rules();
+        for mixed in [published(&own, &rules) + &came, came.clone() + &published(&own, &rules)] {
+            let _ = returned(&mixed, Some(&own), &rules);
+            let _ = returned(&published(&mixed, &rules), Some(&own), &rules);
+        }
         prop_assert_eq!(returned(&published(&own, &rules), Some(&own), &rules), own.clone());
         let _ = returned(&published(&came, &rules), Some(&own), &rules);
         let _ = returned(&came, Some(&own), &rules);
