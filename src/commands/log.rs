@@ -148,7 +148,7 @@ fn line(entry: &LogEntry, backups: Vec<PathBuf>, names: &Names) -> Line {
         }
     }
     Line {
-        at: entry.at.to_rfc3339(),
+        at: entry.at.to_seconds(),
         event,
         path: entry.path.clone(),
         page_id: entry.page.as_str().to_owned(),

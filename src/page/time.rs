@@ -40,9 +40,14 @@ impl Wall {
         Self(self.0.saturating_add(ms))
     }
 
-    /// The moment as RFC 3339 in UTC, to the second, as the contract's JSON has it.
+    /// The moment as RFC 3339 in UTC, as the contract's JSON has it.
     pub fn to_rfc3339(self) -> String {
-        jiff::Timestamp::from_millisecond(self.0).map_or_else(|_| String::new(), |t| format!("{t:.0}"))
+        jiff::Timestamp::from_millisecond(self.0).map_or_else(|_| String::new(), |t| t.to_string())
+    }
+
+    /// The same to the second: of what has been.
+    pub fn to_seconds(self) -> String {
+        Self(self.0.saturating_sub(self.0.rem_euclid(1_000))).to_rfc3339()
     }
 }
 
