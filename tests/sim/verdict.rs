@@ -232,6 +232,15 @@ impl Stage {
             if !folder.is_empty() {
                 becomes(&format!("[n](../{name}.md#x)"), "n", &above, "#x")?;
             }
+            // What a text of the hub became where no author's link was left to go by.
+            for (text, rest) in [("l", ""), ("m", ""), ("n", "#x"), (name.as_str(), "")] {
+                for file in [&above, &format!("moved/{name}.md")] {
+                    let up = if folder.is_empty() { "" } else { "../" };
+                    let way = file.strip_prefix(folder).filter(|_| !folder.is_empty());
+                    let way = way.map_or_else(|| format!("{up}{file}"), str::to_owned);
+                    becomes(&format!("[{text}]({way}{rest})"), text, file, rest)?;
+                }
+            }
             // By its name it is found wherever it lies; that in the root first.
             let moved = format!("moved/{name}.md");
             let note = if self.w.folder.contains_key(&above) { &above } else { &moved };
