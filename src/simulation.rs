@@ -41,6 +41,8 @@ pub enum Planted {
     LedgerNotStored,
     /// Links stay as they were when their document was read: nobody follows one that moves.
     FollowersForgotten,
+    /// Nobody follows a link whose target gets its page.
+    NewPagesUnfollowed,
     /// A page is made again at once where the answer to its creation was lost.
     SecondPost,
 }
@@ -65,6 +67,7 @@ impl Planted {
         Self::NoBackup,
         Self::LedgerNotStored,
         Self::FollowersForgotten,
+        Self::NewPagesUnfollowed,
         Self::SecondPost,
     ];
 }

@@ -68,6 +68,7 @@ pub struct Driver {
     going: Going,
     under_way: usize,
     reread: Vec<DocPath>,
+    rescan: bool,
     writes: Vec<ToWrite>,
     known: Vec<(PageId, DocPath)>,
     done: Vec<LogEntry>,
@@ -90,6 +91,7 @@ impl Driver {
             going: Going::On,
             under_way: 0,
             reread: Vec::new(),
+            rescan: false,
             writes: Vec::new(),
             known: Vec::new(),
             done: Vec::new(),
@@ -140,6 +142,7 @@ impl Driver {
                 Effect::WriteId(id, line) => self.write_id(id, line),
                 Effect::Known(page, path) => self.known.push((page, path)),
                 Effect::Reread(path) => self.reread.push(path),
+                Effect::Rescan => self.rescan = true,
             }
         }
         self.tell_rows();
@@ -273,6 +276,11 @@ impl Driver {
     /// Files that are not what was decided on: they are to be looked at again.
     pub fn take_reread(&mut self) -> Vec<DocPath> {
         std::mem::take(&mut self.reread)
+    }
+
+    /// Whether everything is to be looked at again.
+    pub fn take_rescan(&mut self) -> bool {
+        std::mem::take(&mut self.rescan)
     }
 
     /// Documents that are to be written; each is answered by [`Input::Wrote`].

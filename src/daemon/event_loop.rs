@@ -251,6 +251,9 @@ async fn look_again(driver: &mut Driver, tree: &mut Tree) {
     for path in driver.take_reread() {
         tree.tell(Command::Look(path)).await;
     }
+    if driver.take_rescan() {
+        tree.tell(Command::Rescan).await;
+    }
 }
 
 /// What has been told already.

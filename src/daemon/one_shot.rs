@@ -104,20 +104,20 @@ async fn write(driver: &mut Driver, scribe: &Scribe) {
 
 /// Looks again at files that were not what was decided on, or were written.
 async fn reread(driver: &mut Driver, folder: &mut Option<Folder>) {
-    let (known, paths) = (driver.take_known(), driver.take_reread());
-    if known.is_empty() && paths.is_empty() {
+    let (known, paths, everything) = (driver.take_known(), driver.take_reread(), driver.take_rescan());
+    if known.is_empty() && paths.is_empty() && !everything {
         return;
     }
     let Some(mut it) = folder.take() else { return };
     known.into_iter().for_each(|(page, path)| it.note_known(page, path));
-    if paths.is_empty() {
+    if paths.is_empty() && !everything {
         *folder = Some(it);
         return;
     }
     let paths = paths.iter().map(|path| path.as_path().to_path_buf()).collect();
     let wall = driver.now().wall;
     let looked = tokio::task::spawn_blocking(move || {
-        let round = it.look(&paths, wall, Quiet::AtOnce);
+        let round = if everything { it.scan(wall, Quiet::AtOnce) } else { it.look(&paths, wall, Quiet::AtOnce) };
         (it, round)
     });
     match looked.await {

@@ -38,8 +38,10 @@ pub enum Archives {
 pub(super) enum Leave {
     /// It may.
     Given,
-    /// Not before its file was looked for again.
+    /// Not before its file was looked for again, everywhere.
     AfterALook,
+    /// Its document is there, and about to name it.
+    Elsewhere,
     /// Not before then.
     NotBefore(Mono),
     /// Not before a person has said so.
@@ -58,6 +60,13 @@ impl Engine {
         }
     }
 
+    /// Has everything looked at; one look serves all that wait for it.
+    pub(super) fn look_everywhere(&mut self) {
+        if !self.outbox.contains(&Effect::Rescan) {
+            self.outbox.push_back(Effect::Rescan);
+        }
+    }
+
     /// Rows F2 and F3: whether a page that is to be archived is held all the same. Asked before the page is looked at, so that
     /// what must wait costs nothing.
     pub(super) fn holds_archive(&mut self, now: Now, id: &PageId, rule: &'static str) -> bool {
@@ -69,11 +78,10 @@ impl Engine {
             Leave::NotBefore(at) => (guards::archive_waits(), at),
             Leave::Refused(reason) => (reason, now.mono.plus(RECOUNT_MS)),
             Leave::AfterALook => {
-                if let Some(entry) = self.entries.get(id) {
-                    self.outbox.push_back(Effect::Reread(entry.path.clone()));
-                }
+                self.look_everywhere();
                 (guards::archive_waits(), now.mono.plus(AGAIN_MS))
             }
+            Leave::Elsewhere => (guards::archive_waits(), now.mono.plus(AGAIN_MS)),
         };
         let (state, reason, draft) = (State::Orphaned, Some(reason), RemoteDraft::None);
         self.at_rest(now, id, Standing { state, reason, draft, remote_version: None, rule });
@@ -105,7 +113,9 @@ impl Engine {
         }
         let due = since.plus(i64::try_from(after).unwrap_or(i64::MAX));
         let looked = |seen: &Now| seen.wall >= due && now.mono.since(seen.mono) <= FRESH_MS;
-        if entry.gone_seen.as_ref().is_some_and(looked) && !self.is_elsewhere(now, id, entry) {
+        if self.is_elsewhere(now, id, entry) {
+            Leave::Elsewhere
+        } else if entry.gone_seen.as_ref().is_some_and(looked) {
             Leave::Given
         } else {
             Leave::AfterALook
@@ -132,7 +142,7 @@ impl Engine {
 
     /// Its document lies in a file that names no page: the id was lost on the way, and is, or will be, written into it.
     fn is_elsewhere(&self, now: Now, id: &PageId, entry: &Entry) -> bool {
-        self.claimant(now, entry).is_some() || self.id_lines.values().any(|(line, _)| line.page == *id)
+        self.claimant(now, entry).is_some() || self.id_lines.values().any(|line| line.page == *id)
     }
 }
 

@@ -7,16 +7,14 @@ use std::collections::BTreeMap;
 
 use crate::pace::backoff::Backoff;
 use crate::pace::quota::Lane;
-use crate::page::{DocPath, LastTexts, Mono, Now, Page, PageId, Print, Row, Stamp};
+use crate::page::{Digest, DocPath, LastTexts, Mono, Now, Page, PageId, Print, Row, Stamp};
 use crate::policy::Create;
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::birth::{Birth, BirthDecision, BirthStep, Created, Newborn, Post, decide_birth};
-use crate::reconcile::page_record::{Base, Seen};
+use crate::reconcile::page_record::{IntentKind, Seen};
 use crate::reconcile::step::{Hold, RemoteDraft};
 use crate::reconcile::{names, wanted};
 
-use super::born::Whose;
-use super::change::IdLine;
 use super::entry::{Action, Entry, Life, Planned, Standing, Want};
 use super::listing::PageList;
 use super::plan::{Progress, ROUNDS};
@@ -278,8 +276,6 @@ impl Engine {
     /// where the file has just gone or never had the id. One at most, so that no two documents get one page.
     pub(super) fn claimant(&self, now: Now, entry: &Entry) -> Option<&DocPath> {
         let Some(Found::Gone { since }) = entry.found else { return None };
-        let base = entry.record.base.as_ref()?;
-        let known = base.live.as_ref().or(base.draft.as_ref());
         let just_now = now.wall.0.saturating_sub(since.0) <= MOVING_MS;
         let by_title = just_now || entry.record.history == LastTexts::default();
         let free = |birthing: &&Birthing| birthing.post().is_none();
@@ -287,9 +283,10 @@ impl Engine {
             let mut all = self.births.iter().filter(|(_, birthing)| free(birthing));
             all.find(|(_, birthing)| birthing.unborn.as_ref().is_some_and(is_it)).map(|(path, _)| path)
         };
-        let titled =
-            |unborn: &Unborn| by_title && known.is_some_and(|known| known.sent.title.trim() == title_of(unborn).trim());
-        find(&|unborn| unborn.document.source == base.source).or_else(|| find(&titled))
+        let from = sent_from(entry);
+        let same = |unborn: &Unborn| from.iter().any(|(source, _)| *source == unborn.document.source);
+        let titled = |unborn: &Unborn| by_title && from.iter().any(|(_, title)| is_titled(*title, &title_of(unborn)));
+        find(&same).or_else(|| find(&titled))
     }
 
     /// Whether another document of the same bytes, or at least the same title, is about to become a page, or has one whose id
@@ -301,13 +298,9 @@ impl Engine {
             Some(Found::Held(reason)) => reason.code == Code::StillBeingWritten,
             Some(Found::Document(_) | Found::Gone { .. }) => false,
         };
-        let unnamed = |entry: &Entry| {
-            let alike = |base: &Base| {
-                let known = base.live.as_ref().or(base.draft.as_ref());
-                base.source == source || known.is_some_and(|known| known.sent.title.trim() == title.trim())
-            };
-            entry.record.born.is_some() && unshown(entry) && entry.record.base.as_ref().is_some_and(alike)
-        };
+        let alike = |(from, sent): (Digest, Option<&str>)| from == source || is_titled(sent, &title);
+        let unnamed =
+            |entry: &Entry| entry.record.born.is_some() && unshown(entry) && sent_from(entry).into_iter().any(alike);
         // One that a person must judge holds up no other.
         let open = |birthing: &Birthing| birthing.standing.state != State::Blocked;
         let posted = |birthing: &Birthing| {
@@ -345,14 +338,7 @@ impl Engine {
                 Progress::AtRest
             }
             BirthStep::Ours(id) => self.found_ours(now, path, &id, rule),
-            BirthStep::WriteId(id) => {
-                (birthing.life, birthing.standing) = (Life::Idle, Standing::pending(rule, None));
-                let Some(source) = birthing.unborn.as_ref().map(|unborn| unborn.document.source) else {
-                    return Progress::AtRest;
-                };
-                self.write_id(IdLine { path: path.clone(), source, page: id }, Whose::Newborn);
-                Progress::AtRest
-            }
+            BirthStep::Known(id) => self.moved_in(now, path, &id),
             BirthStep::DropDoubt => {
                 (birthing.birth.doubt, birthing.found) = (None, None);
                 self.unsaved.birth(now.mono, path);
@@ -433,6 +419,24 @@ impl Engine {
         fields.extend(lists.into_iter().filter(|(names, _)| names.is_some()).map(|(_, field)| field));
         fields
     }
+}
+
+/// The files that a page's text was sent from, or may have been, by their digests, each with the title that it had.
+fn sent_from(entry: &Entry) -> Vec<(Digest, Option<&str>)> {
+    let base = entry.record.base.iter().map(|base| {
+        let known = base.live.as_ref().or(base.draft.as_ref());
+        (base.source, known.map(|known| known.sent.title.as_str()))
+    });
+    let intents = entry.record.doubt.iter().map(|doubt| &doubt.intent).chain(&entry.intent);
+    let intents = intents.filter_map(|intent| match &intent.kind {
+        IntentKind::Patch(patch) => Some((intent.source, patch.text.as_ref()?.title.as_deref())),
+        IntentKind::Delete => None,
+    });
+    base.chain(intents).collect()
+}
+
+fn is_titled(sent: Option<&str>, title: &str) -> bool {
+    sent.is_some_and(|sent| sent.trim() == title.trim())
 }
 
 /// The title of a document's page when it is made.

@@ -4,7 +4,7 @@
 use crate::pace::backoff::Backoff;
 use crate::page::{DocPath, Now, Page, PageId, PageStatus, Patch, PatchText, Print, Status};
 use crate::reason::{Code, Reason, State};
-use crate::reconcile::birth::{Post, PostDoubt};
+use crate::reconcile::birth::{Birth, Post, PostDoubt};
 use crate::reconcile::page_record::{Intent, IntentKind, PageRecord, Refused, Seen, Trouble};
 use crate::reconcile::step::{Hold, RemoteDraft};
 use crate::reconcile::{acknowledged, merge, names, wanted};
@@ -126,8 +126,11 @@ impl Engine {
             if complete.as_of < doubt.settled_from() || doubt.post.since < after {
                 continue;
             }
+            // A list that begins earlier, for another's sake, tells of pages that this POST can't have made.
             let titled = |row: &&crate::page::Row| {
-                row.title.trim() == doubt.post.title.trim() && row.status != PageStatus::Archived
+                row.title.trim() == doubt.post.title.trim()
+                    && row.status != PageStatus::Archived
+                    && doubt.post.since.is_none_or(|since| row.updated_at >= since)
             };
             let rows = complete.rows.iter().filter(titled);
             let found = rows.map(|row| (row.id.clone(), Candidate { row: row.clone(), page: None })).collect();
@@ -243,6 +246,21 @@ impl Engine {
         self.make_due(&id);
     }
 
+    /// The document of this page has moved here without its id: from now on it is at home here, whatever becomes of its text,
+    /// and no other can be taken for it.
+    pub(super) fn moved_in(&mut self, now: Now, path: &DocPath, id: &PageId) -> Progress {
+        let Some(birthing) = self.births.remove(path) else { return Progress::AtRest };
+        if birthing.birth != Birth::default() {
+            self.unsaved.birth(now.mono, path);
+        }
+        let Some(unborn) = birthing.unborn else { return Progress::AtRest };
+        let reason = Reason::new(Code::NoPageId, "the page_id is not in the file, which was moved");
+        self.take_found(now, id, path.clone(), Found::Unnamed { document: unborn.document, reason });
+        self.outbox.push_front(Effect::Known(id.clone(), path.clone()));
+        self.make_due(id);
+        Progress::AtRest
+    }
+
     // ---- the id in the file
 
     /// N4: the page's id belongs into its file.
@@ -257,12 +275,12 @@ impl Engine {
             entry.standing = Standing::pending(rule, None);
         }
         entry.life = Life::Idle;
-        self.write_id(line, Whose::Page);
+        self.write_id(line);
         Progress::AtRest
     }
 
     /// Has the id written, if that it belongs there is stored; else it is asked for again when it is.
-    pub(super) fn write_id(&mut self, line: IdLine, whose: Whose) {
+    fn write_id(&mut self, line: IdLine) {
         let writes = matches!(self.setting.mode, Mode::Daemon | Mode::OneShot(Writes::Send));
         let unsaved =
             self.unsaved.pages.contains(&line.page) || self.stores.values().any(|s| s.pages.contains(&line.page));
@@ -270,36 +288,28 @@ impl Engine {
             return;
         }
         let effect = self.fresh_id();
-        self.set_life(&line, whose, Life::InFlight);
-        self.id_lines.insert(effect, (line.clone(), whose));
+        self.set_life(&line, Life::InFlight);
+        self.id_lines.insert(effect, line.clone());
         self.outbox.push_back(Effect::WriteId(effect, line));
     }
 
     /// These pages are stored: their ids may be written.
     pub(super) fn write_stored(&mut self, stored: impl Iterator<Item = PageId>) {
         for id in stored {
-            let unnamed = |entry: &Entry| matches!(entry.found, Some(Found::Unnamed { .. } | Found::Gone { .. }));
+            let unnamed = |entry: &Entry| matches!(entry.found, Some(Found::Unnamed { .. }));
             if self.entries.get(&id).is_some_and(|entry| entry.record.born.is_some() && unnamed(entry)) {
                 self.make_due(&id);
-                self.make_unwritten_due();
             }
         }
     }
 
-    /// Documents that moved before their page's id was written wait for that to be stored, too.
-    fn make_unwritten_due(&mut self) {
-        let waits = |birthing: &super::births::Birthing| birthing.life == Life::Idle && birthing.standing.rule == "N4";
-        let paths: Vec<DocPath> = self.births.iter().filter(|(_, b)| waits(b)).map(|(path, _)| path.clone()).collect();
-        paths.iter().for_each(|path| self.make_birth_due(path));
-    }
-
     /// A file was changed, or why not.
     pub(super) fn id_written(&mut self, now: Now, effect: Id, written: Written) {
-        let Some((line, whose)) = self.id_lines.remove(&effect) else { return };
+        let Some(line) = self.id_lines.remove(&effect) else { return };
         match written {
             Written::Done | Written::Stale => {
                 let again = now.mono.plus(self.policy.debounce).plus(AGAIN_MS);
-                self.set_life(&line, whose, Life::Waiting(again));
+                self.set_life(&line, Life::Waiting(again));
                 self.outbox.push_back(Effect::Reread(line.path));
             }
             Written::Failed(why) => {
@@ -311,64 +321,30 @@ impl Engine {
                     remote_version: None,
                     rule: "N4",
                 };
-                self.set_life(&line, whose, Life::Waiting(now.mono.plus(UNWRITABLE_MS)));
-                self.set_standing(&line, whose, standing);
+                self.set_life(&line, Life::Waiting(now.mono.plus(UNWRITABLE_MS)));
+                self.set_standing(&line, standing);
             }
         }
     }
 
-    /// Where what asked for the line stands now. What has changed meanwhile is decided again at once.
-    fn set_life(&mut self, line: &IdLine, whose: Whose, life: Life) {
-        match whose {
-            Whose::Page => {
-                let Some(entry) = self.entries.get_mut(&line.page) else { return };
-                let same = entry.path == line.path
-                    && matches!(&entry.found, Some(Found::Unnamed { document, .. }) if document.source == line.source);
-                entry.life = life;
-                if !same {
-                    entry.life = Life::Idle;
-                    self.make_due(&line.page);
-                }
-            }
-            Whose::Newborn => {
-                let Some(birthing) = self.births.get_mut(&line.path) else { return };
-                let same = birthing.unborn.as_ref().is_some_and(|unborn| unborn.document.source == line.source);
-                birthing.life = life;
-                if !same {
-                    birthing.life = Life::Idle;
-                    self.make_birth_due(&line.path);
-                }
-            }
+    /// Where the page that asked for the line stands now. What has changed meanwhile is decided again at once.
+    fn set_life(&mut self, line: &IdLine, life: Life) {
+        let Some(entry) = self.entries.get_mut(&line.page) else { return };
+        let same = entry.path == line.path
+            && matches!(&entry.found, Some(Found::Unnamed { document, .. }) if document.source == line.source);
+        entry.life = if same { life } else { Life::Idle };
+        if !same {
+            self.make_due(&line.page);
         }
     }
 
-    fn set_standing(&mut self, line: &IdLine, whose: Whose, standing: Standing) {
-        match whose {
-            Whose::Page => {
-                let Some(entry) = self.entries.get_mut(&line.page) else { return };
-                if entry.standing.reason != standing.reason {
-                    self.news.insert(line.page.clone());
-                }
-                entry.standing = standing;
-            }
-            Whose::Newborn => {
-                let Some(birthing) = self.births.get_mut(&line.path) else { return };
-                if birthing.standing.reason != standing.reason {
-                    self.loose_news.insert(line.path.clone());
-                }
-                birthing.standing = standing;
-            }
+    fn set_standing(&mut self, line: &IdLine, standing: Standing) {
+        let Some(entry) = self.entries.get_mut(&line.page) else { return };
+        if entry.standing.reason != standing.reason {
+            self.news.insert(line.page.clone());
         }
+        entry.standing = standing;
     }
-}
-
-/// For whom a line is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whose {
-    /// A page that knows its file.
-    Page,
-    /// A document at a path where its page was not made.
-    Newborn,
 }
 
 fn unwritable(why: String) -> Hold {

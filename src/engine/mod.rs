@@ -3,7 +3,7 @@
 //! Pure: it is stepped with inputs and answers effects; it never waits, reads a clock, opens a file, parses or sends. So the
 //! same engine runs in the daemon, in a one-shot `sync`, in `status` (which carries out nothing) and in tests. Whoever steps
 //! it calls [`Engine::handle`] for each thing that happened, then [`Engine::poll`] until it answers `None`, then waits for
-//! the next thing or for [`Engine::wakeup`]. Each effect but [`Effect::Return`], [`Effect::Known`] and [`Effect::Reread`] is
+//! the next thing or for [`Engine::wakeup`]. Each effect but [`Effect::Return`], [`Effect::Known`], [`Effect::Reread`] and [`Effect::Rescan`] is
 //! answered once.
 //!
 //! The one ordering rule: what is sent was stored before. A slot of the budget is taken first and is not bound to a page:
@@ -50,7 +50,6 @@ use crate::reconcile::page_record::{PageRecord, Resolution};
 
 use crate::simulation::{Planted, planted};
 use births::{Birthing, MadeList};
-use born::Whose;
 use change::{Change, FileChange, HubHealth, IdLine, Marks, PersonPause, Written};
 use entry::{Entry, Life};
 use gates::Gates;
@@ -141,6 +140,8 @@ pub enum Effect {
     Write(Id, DocPath, Box<FileChange>),
     /// A file is not what was decided on: look at it again and send what it is now.
     Reread(DocPath),
+    /// A page may go once its file was looked for everywhere: look at everything again.
+    Rescan,
 }
 
 /// What the engine is run for.
@@ -220,7 +221,7 @@ pub struct Engine {
     slot: Slot,
     jobs: BTreeMap<Id, Job>,
     stores: BTreeMap<Id, Unsaved>,
-    id_lines: BTreeMap<Id, (IdLine, Whose)>,
+    id_lines: BTreeMap<Id, IdLine>,
     writes: BTreeMap<Id, Writing>,
     due: VecDeque<PageId>,
     births_due: VecDeque<DocPath>,

@@ -109,11 +109,17 @@ impl Engine {
             Found::Document(_) | Found::Unnamed { .. } | Found::Held(_) => None,
         };
         note_gone(entry, missed, now);
+        // It may lie anywhere, and nothing in it tells that it is this page's: nobody may have noticed that it came there.
+        let unnamed = entry.record.born.is_some() && matches!(entry.found, Some(Found::Unnamed { .. }));
+        let stray = missed.is_some() && unnamed;
         if entry.record.missed != missed && known {
             entry.record.missed = missed;
             self.unsaved.page(now.mono, id);
         }
         entry.found = Some(found);
+        if stray {
+            self.look_everywhere();
+        }
         changed
     }
 
@@ -170,6 +176,10 @@ impl Engine {
     /// due.
     pub(super) fn woke(&mut self, now: Now) {
         self.gates.reset(now.mono);
+        // Who waits to be stored may have waited for hours.
+        for job in self.jobs.values_mut().filter(|job| job.store.is_some()) {
+            job.begun = Mono::default();
+        }
         for entry in self.entries.values_mut() {
             entry.sight.forget(now.mono);
         }

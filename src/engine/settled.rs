@@ -32,7 +32,7 @@ pub enum Settled {
         /// What it says.
         unborn: Unborn,
     },
-    /// The file of a page that was told as gone was looked for, and is still not there.
+    /// The file of a page that was told as gone was looked for everywhere, and is still not there.
     StillGone {
         /// The page.
         id: PageId,

@@ -21,6 +21,10 @@ use super::{Effect, Engine, Id, ListWanted, Mode};
 /// How long to leave a state alone that could not be written, in milliseconds.
 const STATE_BROKEN_MS: u64 = 5_000;
 
+/// A slot that waited so long for its store is given back, in milliseconds: should we end right after sending, the next
+/// process takes its request for answered half a minute after the slot was taken.
+const STORE_MS: u64 = 10_000;
+
 /// The slot that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
@@ -346,7 +350,8 @@ impl Engine {
                 self.unsaved.unstick();
                 self.gates.reopen(ShutWhy::StateBroken);
                 if let Some(slot) = slot {
-                    self.send_stored(now, slot);
+                    let waited = self.jobs.get(&slot).map_or(0, |job| now.mono.since(job.begun));
+                    if waited > STORE_MS { self.cancel_write(now, slot) } else { self.send_stored(now, slot) }
                 }
                 self.write_stored(unsaved.pages.into_iter());
             }

@@ -188,6 +188,8 @@ impl Folder {
 
     /// The state knows `page` now, with its file at `path` (it was created or pulled).
     pub fn note_known(&mut self, page: PageId, path: DocPath) {
+        // Should the page's document turn up elsewhere after all, this one is told of again.
+        self.told.newborns.remove(&path);
         self.homes.insert(page, Home { path, presence: Presence::There });
     }
 
@@ -318,7 +320,9 @@ impl Folder {
     fn tell(&mut self, scope: &Scope, now: Wall) -> Vec<Settled> {
         let picture = identify(&self.index.files, &self.homes, now);
         let mut news = picture.since(&self.told, now);
-        news.extend(picture.still_gone(&self.told, |path| scope.contains(path.as_path())));
+        if *scope == Scope::All {
+            news.extend(picture.still_gone(&self.told));
+        }
         remember(&mut self.homes, &picture);
         self.told = picture;
         news

@@ -356,16 +356,12 @@ impl Picture {
 }
 
 impl Picture {
-    /// Pages that were told as gone and are still: those whose files were looked for.
-    pub fn still_gone<'a>(
-        &'a self,
-        told: &'a Self,
-        looked: impl Fn(&DocPath) -> bool + 'a,
-    ) -> impl Iterator<Item = Settled> + 'a {
+    /// Pages that were told as gone and are still, once everything was looked at: a file may have moved to where nobody
+    /// noticed it.
+    pub fn still_gone<'a>(&'a self, told: &'a Self) -> impl Iterator<Item = Settled> + 'a {
         let gone = |picture: &Self, page: &PageId| matches!(picture.pages.get(page), Some((_, Standing::Gone(_))));
-        let all =
-            self.pages.iter().filter(move |(page, (path, _))| looked(path) && gone(self, page) && gone(told, page));
-        all.map(|(page, _)| Settled::StillGone { id: page.clone() })
+        let all = self.pages.keys().filter(move |page| gone(self, page) && gone(told, page));
+        all.map(|page| Settled::StillGone { id: page.clone() })
     }
 }
 

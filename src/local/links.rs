@@ -114,7 +114,11 @@ impl Pointers {
             names.extend(map.remove(path));
         }
         for (path, holds) in placed.iter().filter(|(path, holds)| self.placed.get(*path) != Some(*holds)) {
-            names.extend(map.put(path, holds.clone()));
+            let name = map.put(path, holds.clone());
+            let is_new = matches!(holds, Holds::Page(_)) && !matches!(self.placed.get(path), Some(Holds::Page(_)));
+            if !(is_new && planted(Planted::NewPagesUnfollowed)) {
+                names.extend(name);
+            }
         }
         drop(map);
         self.placed = placed;

@@ -131,8 +131,8 @@ pub enum BirthStep {
     Get(PageId),
     /// This is the page: remember its id.
     Ours(PageId),
-    /// Write the id into the file at this path.
-    WriteId(PageId),
+    /// This page is known, and its document lies here now: the id belongs into this file.
+    Known(PageId),
     /// The POST did not arrive; decide again.
     DropDoubt,
     /// Nothing of it is to be remembered.
@@ -168,7 +168,7 @@ fn first_match(
     }
     // N4: the page exists; its id belongs into the file, whatever create says by now.
     if let Some(id) = made {
-        return step("N4", BirthStep::WriteId(id.clone()));
+        return step("N4", BirthStep::Known(id.clone()));
     }
     if matches!(local, Newborn::Gone) {
         return step("N0", BirthStep::Forget);

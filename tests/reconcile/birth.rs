@@ -151,7 +151,7 @@ fn n4_the_id_of_a_page_that_was_made_is_written_into_the_file() {
     for policy in [creating(), Policy::default()] {
         let local = Newborn::Document { document: &document, wanted: Digest::of("wanted") };
         let step = decide_birth(local, &Birth::default(), Some(&made), None, &policy, NOW).step;
-        assert_eq!(step, BirthStep::WriteId(id("p9")), "whatever create says by now");
+        assert_eq!(step, BirthStep::Known(id("p9")), "whatever create says by now");
         let step = decide_birth(local, &in_doubt(9_000), Some(&made), None, &policy, NOW).step;
         assert_eq!(step, BirthStep::ListCreated, "its own page may be there");
     }

@@ -82,6 +82,13 @@ pub enum Quiet {
     For(i64),
 }
 
+/// How much of the folder is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Part,
+    Everything,
+}
+
 #[derive(Clone, Debug)]
 struct File {
     bytes: Vec<u8>,
@@ -228,6 +235,7 @@ impl Folder {
 
     /// The page of this file is known, although the file does not name it yet.
     pub fn known(&mut self, page: PageId, path: DocPath) {
+        self.told.newborns.remove(&path);
         self.homes.insert(page, Home { path, presence: Presence::There });
     }
 
@@ -286,11 +294,21 @@ impl Folder {
     pub fn scan(&mut self, now: Now, quiet: Quiet) -> (RootHealth, Vec<Settled>) {
         let known = self.facts.keys().map(DocPath::to_text).chain(self.homes.values().map(|home| home.path.to_text()));
         let paths = known.chain(self.files.keys().cloned()).collect();
-        self.look(now, quiet, &paths)
+        self.read_and_tell(now, quiet, &paths, Extent::Everything)
     }
 
     /// These paths are read and told, unless the root is in question.
     pub fn look(&mut self, now: Now, quiet: Quiet, paths: &BTreeSet<String>) -> (RootHealth, Vec<Settled>) {
+        self.read_and_tell(now, quiet, paths, Extent::Part)
+    }
+
+    fn read_and_tell(
+        &mut self,
+        now: Now,
+        quiet: Quiet,
+        paths: &BTreeSet<String>,
+        extent: Extent,
+    ) -> (RootHealth, Vec<Settled>) {
         if self.missing {
             return (RootHealth::Missing("no such folder".to_owned()), Vec::new());
         }
@@ -299,7 +317,7 @@ impl Folder {
         }
         self.follow(now, quiet);
         match identity::health(&self.facts, &self.homes) {
-            RootHealth::Ok => (RootHealth::Ok, self.tell(now.wall, paths)),
+            RootHealth::Ok => (RootHealth::Ok, self.tell(now.wall, extent)),
             other => (other, Vec::new()),
         }
     }
@@ -341,10 +359,12 @@ impl Folder {
         }
     }
 
-    fn tell(&mut self, now: Wall, looked: &BTreeSet<String>) -> Vec<Settled> {
+    fn tell(&mut self, now: Wall, extent: Extent) -> Vec<Settled> {
         let picture = identify(&self.facts, &self.homes, now);
         let mut news = picture.since(&self.told, now);
-        news.extend(picture.still_gone(&self.told, |path| looked.contains(&path.to_text())));
+        if extent == Extent::Everything {
+            news.extend(picture.still_gone(&self.told));
+        }
         remember(&mut self.homes, &picture);
         self.told = picture;
         news

@@ -15,7 +15,7 @@ const LIMIT: u64 = 6_000;
 
 /// Carries out the schedule of a seed: of births where the fault is one of theirs.
 fn walk(fault: Planted, seed: u64) -> Result<(), String> {
-    if fault == Planted::SecondPost {
+    if matches!(fault, Planted::SecondPost | Planted::NewPagesUnfollowed) {
         return births::run(seed).map(drop);
     }
     let (setup, ops) = draw(seed);

@@ -302,6 +302,7 @@ impl World {
                 Effect::Known(page, path) => self.folder.known(page, path),
                 Effect::Write(id, path, change) => self.file_writes.push_back((id, path, change)),
                 Effect::Reread(path) => self.rereads.push(path),
+                Effect::Rescan => self.folder.note_everything(now.mono),
             }
         }
         panic!("the engine has effects without end");

@@ -184,7 +184,9 @@ impl Ours {
                     continue;
                 }
                 // A slot is asked for once, and never granted: so nothing is sent.
-                Effect::Reserve(..) | Effect::Return(_) | Effect::Send(..) | Effect::Reread(_) => continue,
+                Effect::Reserve(..) | Effect::Return(_) | Effect::Send(..) | Effect::Reread(_) | Effect::Rescan => {
+                    continue;
+                }
             };
             self.engine.handle(self.clock.now(), answer);
         }

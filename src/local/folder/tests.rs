@@ -162,7 +162,7 @@ fn a_deleted_file_is_gone_since_it_was_first_missed() {
     assert_eq!(round.cache_gone, [path("a.md")]);
     let again = bench.folder.scan(missed.plus(3_600_000), Quiet::AtOnce).settled;
     assert!(matches!(&again[..], [Settled::StillGone { .. }]), "and not since a later moment: {again:?}");
-    assert_eq!(bench.look(&["b.md"]), [""; 0], "nobody looked for it");
+    assert_eq!(bench.look(&["a.md", "b.md"]), [""; 0], "it may have moved to where nobody looked");
     bench.write("a.md", &text("A", "x"));
     assert_eq!(bench.look(&["a.md"]), [says("A", "a.md", &text("A", "x"))]);
 }
