@@ -501,7 +501,8 @@ impl World {
 
     /// Carries everything out until nothing is left to do, or nobody knows until when.
     pub fn settle(&mut self) {
-        let deadline = self.time + 24 * 3_600_000;
+        // The longest pause that is believed takes a day.
+        let deadline = self.time + 26 * 3_600_000;
         loop {
             self.work_all();
             let now = self.now();
