@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::document::Visibility;
 use crate::pace::backoff::Backoff;
 use crate::pace::quota::Lane;
 use crate::page::{Digest, DocPath, LastTexts, Mono, Now, Page, PageId, Print, Row, Stamp};
 use crate::policy::Create;
 use crate::reason::{Code, Reason, State};
-use crate::reconcile::birth::{Birth, BirthDecision, BirthStep, Created, Newborn, Post, decide_birth};
+use crate::reconcile::birth::{Birth, BirthDecision, BirthStep, Created, Held, Newborn, Post, decide_birth};
 use crate::reconcile::page_record::{IntentKind, Seen};
 use crate::reconcile::step::{Hold, RemoteDraft};
 use crate::reconcile::{names, wanted};
@@ -230,8 +231,11 @@ impl Engine {
         let same =
             all().find(|(_, birthing)| birthing.post().is_some_and(|post| post.source == unborn.document.source));
         let title = title_of(unborn);
-        let titled =
-            || all().find(|(_, birthing)| birthing.post().is_some_and(|post| post.title.trim() == title.trim()));
+        let by_title = may_move_by_title(unborn);
+        let titled = || {
+            let mut all = all().filter(|_| by_title);
+            all.find(|(_, birthing)| birthing.post().is_some_and(|post| post.title.trim() == title.trim()))
+        };
         let Some(from) = same.or_else(titled).map(|(from, _)| from.clone()) else { return };
         let Some(old) = self.births.remove(&from) else { return };
         if let Some(birthing) = self.births.get_mut(path) {
@@ -285,7 +289,9 @@ impl Engine {
         };
         let from = sent_from(entry);
         let same = |unborn: &Unborn| from.iter().any(|(source, _)| *source == unborn.document.source);
-        let titled = |unborn: &Unborn| by_title && from.iter().any(|(_, title)| is_titled(*title, &title_of(unborn)));
+        let titled = |unborn: &Unborn| {
+            by_title && may_move_by_title(unborn) && from.iter().any(|(_, title)| is_titled(*title, &title_of(unborn)))
+        };
         find(&same).or_else(|| find(&titled))
     }
 
@@ -315,7 +321,7 @@ impl Engine {
         let BirthDecision { rule, step } = decision;
         let Some(birthing) = self.births.get_mut(path) else { return Progress::AtRest };
         match step {
-            BirthStep::Hold(hold) => self.hold_birth(path, rule, hold, None),
+            BirthStep::Hold(hold) => self.hold_birth(now, path, rule, hold, None),
             BirthStep::Create => self.wants_page(now, path, rule),
             BirthStep::Wait(until) => {
                 (birthing.life, birthing.standing) = (Life::Waiting(until), Standing::in_doubt(rule));
@@ -354,8 +360,23 @@ impl Engine {
         }
     }
 
-    fn hold_birth(&mut self, path: &DocPath, rule: &'static str, hold: Hold, until: Option<Mono>) -> Progress {
+    fn hold_birth(
+        &mut self,
+        now: Now,
+        path: &DocPath,
+        rule: &'static str,
+        hold: Hold,
+        until: Option<Mono>,
+    ) -> Progress {
         let Some(birthing) = self.births.get_mut(path) else { return Progress::AtRest };
+        let source = birthing.unborn.as_ref().map(|unborn| unborn.document.source);
+        // Refusals are remembered by what was wanted, apart.
+        if let Some(source) = source.filter(|_| hold.state == State::Blocked && hold.reason.code != Code::Refused) {
+            let held = Some(Held { source, reason: hold.reason.clone() });
+            if std::mem::replace(&mut birthing.birth.held, held.clone()) != held {
+                self.unsaved.birth(now.mono, path);
+            }
+        }
         let standing = Standing {
             state: hold.state,
             reason: Some(hold.reason),
@@ -395,7 +416,13 @@ impl Engine {
         let Some(birthing) = self.births.get(path) else { return Progress::AtRest };
         let Some(unborn) = birthing.unborn.clone() else { return Progress::AtRest };
         if let Some((until, hold)) = birthing.unwritable.clone().filter(|(until, _)| *until > now.mono) {
-            return self.hold_birth(path, rule, hold, Some(until));
+            return self.hold_birth(now, path, rule, hold, Some(until));
+        }
+        // Who sends nothing does not find out anew, either.
+        let sends = matches!(self.setting.mode, Mode::Daemon | Mode::OneShot(Writes::Send));
+        if let Some(reason) = birthing.birth.held(&unborn.document, &[Code::NoPageId]).filter(|_| !sends) {
+            let hold = Hold { state: State::Blocked, reason: reason.clone(), remote_version: None, wake: None };
+            return self.hold_birth(now, path, rule, hold, None);
         }
         let reason = birthing.birth.trouble.as_ref().map(|trouble| Reason::new(trouble.code, trouble.message.clone()));
         let twin = self.has_twin(path, &unborn);
@@ -433,6 +460,12 @@ fn sent_from(entry: &Entry) -> Vec<(Digest, Option<&str>)> {
         IntentKind::Delete => None,
     });
     base.chain(intents).collect()
+}
+
+/// Whether a document of other bytes can be one that has moved, where it has the title of one that has gone: not where only its
+/// file is called so (each folder has its README), nor where it is private, because the page may be everybody's.
+fn may_move_by_title(unborn: &Unborn) -> bool {
+    unborn.document.title.is_some() && unborn.visibility == Visibility::Workspace
 }
 
 fn is_titled(sent: Option<&str>, title: &str) -> bool {

@@ -106,7 +106,7 @@ impl Engine {
         };
         match read {
             Read::More => {}
-            Read::Complete(complete) => self.made_listed(complete),
+            Read::Complete(complete) => self.made_listed(now, complete),
             Read::Failed => {
                 self.made = None;
                 self.list_failed(now, &why);
@@ -115,17 +115,19 @@ impl Engine {
     }
 
     /// The list is complete: whoever waited for it has what it tells, if it was sent late enough and begins early enough.
-    fn made_listed(&mut self, complete: Complete) {
+    fn made_listed(&mut self, now: Now, complete: Complete) {
         let after = self.made.take().and_then(|made| made.after);
         self.list_failures = 0;
         self.gates.list_read();
         let paths: Vec<DocPath> = self.births.keys().cloned().collect();
         for path in paths {
             let Some(birthing) = self.births.get_mut(&path) else { continue };
-            let Some(doubt) = &birthing.birth.doubt else { continue };
+            let Some(doubt) = &mut birthing.birth.doubt else { continue };
             if complete.as_of < doubt.settled_from() || doubt.post.since < after {
                 continue;
             }
+            // The first answer ever says what time it is over there.
+            doubt.post.since = doubt.post.since.or_else(|| self.hub_clock.and_then(|clock| clock.sent(now, doubt)));
             // A list that begins earlier, for another's sake, tells of pages that this POST can't have made.
             let titled = |row: &&crate::page::Row| {
                 row.title.trim() == doubt.post.title.trim()

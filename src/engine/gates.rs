@@ -280,6 +280,11 @@ impl Gates {
         self.breaker.fresh_edit(now);
     }
 
+    /// Whether bulk work waits for days to pass while edits may go on.
+    pub fn keeps_bulk_back(&self) -> bool {
+        self.no_slot[index(Lane::Bulk)].is_some_and(|(_, refused)| refused.why == Why::Reserve)
+    }
+
     /// Other limits, or another key: there may be a slot now.
     pub fn ask_again(&mut self) {
         self.no_slot = [None, None];

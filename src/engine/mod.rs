@@ -44,7 +44,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::pace::quota::{Lane, NotUntil};
 use crate::page::{DocPath, ListKind, Mono, Now, PageId};
 use crate::policy::{ConflictCheck, Policy};
-use crate::reconcile::birth::Birth;
+use crate::reconcile::birth::{Birth, NAMELESS};
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::{PageRecord, Resolution};
 
@@ -234,6 +234,8 @@ pub struct Engine {
     requests: BTreeMap<&'static str, u32>,
     news: BTreeSet<PageId>,
     loose_news: BTreeSet<DocPath>,
+    /// Folders in which nothing is left.
+    emptied: BTreeSet<DocPath>,
     looked: BTreeSet<PageId>,
     missing: BTreeSet<PageId>,
     trail: trail::Trail,
@@ -272,6 +274,14 @@ impl Engine {
             }
             entries.insert(id, Entry::new(path, record));
         }
+        let births = memory.births.into_iter().map(|(path, mut birth)| {
+            if matches!(setting.mode, Mode::OneShot(_)) {
+                let named = !setting.scope.is_empty() && path.is_within(&setting.scope);
+                birth.held = birth.held.filter(|held| !named && !NAMELESS.contains(&held.reason.code));
+            }
+            (path, Birthing::new(birth))
+        });
+        let births = births.collect();
         let met = entries.values().any(Entry::was_asked_for);
         let opening = matches!(setting.mode, Mode::OneShot(_)) && met && policy.conflict_check == ConflictCheck::On;
         Self {
@@ -279,7 +289,7 @@ impl Engine {
             policy,
             setting,
             entries,
-            births: memory.births.into_iter().map(|(path, birth)| (path, Birthing::new(birth))).collect(),
+            births,
             loose: BTreeMap::new(),
             root: RootHealth::Ok,
             planned_once: false,
@@ -310,6 +320,7 @@ impl Engine {
             requests: BTreeMap::new(),
             news: BTreeSet::new(),
             loose_news: BTreeSet::new(),
+            emptied: BTreeSet::new(),
             looked: BTreeSet::new(),
             missing: BTreeSet::new(),
             trail: trail::Trail::default(),

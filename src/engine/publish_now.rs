@@ -51,8 +51,11 @@ impl Engine {
         }
         let births: Vec<DocPath> = self.births.keys().filter(|path| path.is_within(&order.scope)).cloned().collect();
         for path in &births {
-            if let Some(birthing) = self.births.get_mut(path).filter(|_| births.len() <= EDIT) {
-                birthing.lane = Lane::Edit;
+            if let Some(birthing) = self.births.get_mut(path) {
+                birthing.birth.held = None;
+                if births.len() <= EDIT {
+                    birthing.lane = Lane::Edit;
+                }
             }
             self.make_birth_due(path);
         }

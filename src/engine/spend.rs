@@ -11,7 +11,7 @@ use crate::reconcile::step::{Decision, Look, Step, Write};
 use crate::simulation::{Planted, planted};
 
 use super::change::Backup;
-use super::entry::{Life, Want};
+use super::entry::{Entry, Life, Want};
 use super::gates::{Gate, ShutWhy};
 use super::listing::{NamesRun, PageList};
 use super::request::{PatchRequest, Request};
@@ -121,8 +121,10 @@ impl Engine {
         }
         let fresh = self.entries.values().filter(|entry| entry.life == Life::Wants(Want::Fresh)).count();
         let list_helps = fresh > 1 || listing;
+        let births_first = self.births_under_way() && !self.gates.keeps_bulk_back();
         let wanting = self.entries.iter().filter_map(|(id, entry)| match entry.life {
             Life::Wants(Want::Names) | Life::Idle | Life::Due | Life::InFlight | Life::Waiting(_) => None,
+            Life::Wants(_) if births_first && may_follow(entry) => None,
             Life::Wants(Want::Fresh) if list_helps && (listing || self.list_retry.is_some()) => None,
             Life::Wants(want) => {
                 let failed = failures(errand, entry.record.trouble.as_ref());
@@ -146,6 +148,11 @@ impl Engine {
             None if drift => Some((Lane::Bulk, Next::List)),
             None => None,
         }
+    }
+
+    /// Whether pages are being made: each may give one more document that points to it another text.
+    fn births_under_way(&self) -> bool {
+        self.births.values().any(|birthing| matches!(birthing.life, Life::Wants(_) | Life::Due | Life::InFlight))
     }
 
     /// Whether a list goes before all else: a run or an order begins with it, or it is being read.
@@ -437,6 +444,12 @@ impl Engine {
         }
         self.make_due(id);
     }
+}
+
+/// Whether a document may change for what it points to alone: its file is the one that was published, or its page was just made.
+fn may_follow(entry: &Entry) -> bool {
+    let (Some(Found::Document(document)), Some(base)) = (&entry.found, &entry.record.base) else { return false };
+    document.source == base.source || (entry.record.born.is_some() && entry.record.published.is_empty())
 }
 
 /// A probe is spent on a page that failed least: it asks whether the hub is well, and a few pages that always fail must not

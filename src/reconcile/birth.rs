@@ -47,7 +47,29 @@ pub struct Birth {
     pub refused: Option<Refused>,
     /// Passing faults since the last success.
     pub trouble: Option<Trouble>,
+    /// What a person must mend first.
+    pub held: Option<Held>,
 }
+
+/// What a person must mend before a page is made: said once, of one state of the file, and not asked again for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Digest of the file that it was said of.
+    pub source: Digest,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Birth {
+    /// What was said of this document, for one of these reasons.
+    pub fn held(&self, document: &Authored, codes: &[Code]) -> Option<&Reason> {
+        let held = self.held.as_ref().filter(|held| held.source == document.source);
+        held.map(|held| &held.reason).filter(|reason| codes.contains(&reason.code))
+    }
+}
+
+/// Why a document's names keep it from the hub.
+pub const NAMELESS: [Code; 2] = [Code::UnknownName, Code::AmbiguousName];
 
 /// A POST as it was decided; the body is read from the file again right before it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,7 +186,7 @@ fn first_match(
 ) -> BirthDecision {
     // N3: a POST whose answer is missing is never sent again before it was looked for.
     if let Some(doubt) = birth.doubt.as_ref().filter(|_| !planted(Planted::SecondPost)) {
-        return step("N3", in_doubt(local, doubt, found, now));
+        return step("N3", in_doubt(local, birth, doubt, found, now));
     }
     // N4: the page exists; its id belongs into the file, whatever create says by now.
     if let Some(id) = made {
@@ -184,8 +206,10 @@ fn first_match(
         );
     }
     match local {
-        Newborn::Nameless { problem, names: NamesRead::Lately, .. } => hold("N2", State::Blocked, problem.clone()),
-        Newborn::Nameless { .. } => step("N2", BirthStep::LookNames),
+        Newborn::Nameless { document, problem, names } => match names {
+            NamesRead::LongAgo if birth.held(document, &NAMELESS).is_none() => step("N2", BirthStep::LookNames),
+            NamesRead::LongAgo | NamesRead::Lately => hold("N2", State::Blocked, problem.clone()),
+        },
         Newborn::Document { wanted, .. } => match &birth.refused {
             Some(refused) if refused.wanted == wanted => hold(
                 "N2",
@@ -200,12 +224,21 @@ fn first_match(
 
 /// N3: wait until it must have arrived, list what was made, look at what has its title. This text → ours; none of this
 /// title → it never arrived; another text → a person must tell, by writing the id or by another title.
-fn in_doubt(local: Newborn<'_>, doubt: &PostDoubt, found: Option<&[Created]>, now: Now) -> BirthStep {
+fn in_doubt(local: Newborn<'_>, birth: &Birth, doubt: &PostDoubt, found: Option<&[Created]>, now: Now) -> BirthStep {
     let sent = doubt.post.marks();
-    let found = match found {
+    let told = match local {
+        Newborn::Document { document, .. } | Newborn::Nameless { document, .. } => {
+            birth.held(document, &[Code::InDoubt]).cloned()
+        }
+        Newborn::Gone => None,
+    };
+    let blocked = |reason| BirthStep::Hold(Hold { state: State::Blocked, reason, remote_version: None, wake: None });
+    let found = match (found, told) {
+        // It was looked for already, and a person asked to judge.
+        (None, Some(reason)) => return blocked(reason),
         _ if now.mono < doubt.settled_from() => return BirthStep::Wait(doubt.settled_from()),
-        None => return BirthStep::ListCreated,
-        Some(found) => found,
+        (None, None) => return BirthStep::ListCreated,
+        (Some(found), _) => found,
     };
     let titled: Vec<&Created> = found.iter().filter(|page| page.row.title.trim() == sent.title.trim()).collect();
     let ours = |page: &&&Created| page.text.as_ref().is_some_and(|text| text.same_folded(&sent));
@@ -226,12 +259,7 @@ fn in_doubt(local: Newborn<'_>, doubt: &PostDoubt, found: Option<&[Created]>, no
     }
     let message = "a page of this title was made meanwhile, with another text, and the answer to its creation was lost: if it \
                    is this document's, write its page_id into the file; if not, give the document another title";
-    BirthStep::Hold(Hold {
-        state: State::Blocked,
-        reason: Reason::new(Code::InDoubt, message),
-        remote_version: None,
-        wake: None,
-    })
+    blocked(Reason::new(Code::InDoubt, message))
 }
 
 fn step(rule: &'static str, step: BirthStep) -> BirthDecision {

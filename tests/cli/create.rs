@@ -169,6 +169,63 @@ fn a_file_that_can_t_be_written_to_gets_no_page_and_says_so() {
 }
 
 #[test]
+fn what_a_person_must_mend_is_remembered_and_costs_nothing_more() {
+    let place = Place::with(CREATE);
+    place.write("nameless.md", "---\ntitle: N\nfolders: [Nowhere]\n---\nx\n");
+    place.write("flow.md", "---\n{title: Flow}\n---\nx\n");
+    // A page of this title is there, with another text, and nobody knows whose it is.
+    place.page("other", "Somebody's.");
+    place.write("doubt.md", "---\ntitle: other\n---\nMine.\n");
+    place.faults(&["POST/drop-before:x1"]);
+    place.run(&["sync"]).ends(1);
+    let codes = [("nameless.md", "unknown_name"), ("flow.md", "no_page_id"), ("doubt.md", "in_doubt")];
+    let stand = |told: &Value| {
+        for (path, code) in codes {
+            let page = page_of(told, path);
+            assert_eq!((&page["state"], &page["reason"]["code"]), (&"blocked".into(), &code.into()), "{page:#}");
+        }
+    };
+    stand(&place.json(&["status", "--json"]));
+    place.run(&["status"]).ends(1);
+    stand(&place.json(&["sync", "--dry-run", "--json"]));
+    place.requests();
+    let running = place.daemon();
+    stand(&place.json(&["status", "--json"]));
+    drop(running);
+    assert!(place.requests().is_empty(), "a restart costs nothing");
+    // A run reads the names once more, and no list of pages.
+    stand(&place.json(&["sync", "--json"]));
+    assert_eq!(place.requests(), [("GET".to_owned(), 1)].into());
+}
+
+#[test]
+fn only_a_title_of_its_own_and_for_everybody_makes_a_new_file_one_that_has_moved() {
+    let place = Place::with(CREATE);
+    for (name, text) in [("a/Notes", "title: Notes"), ("b/README", "tags: [x]"), ("c/Plan", "title: Plan")] {
+        place.write(&format!("{name}.md"), format!("---\n{text}\n---\nBefore.\n"));
+    }
+    place.same(4);
+    place.run(&["sync"]).ends(0);
+    for (name, text) in
+        [("x/Notes", "title: Notes\nvisibility: private"), ("x/README", "tags: [y]"), ("x/Plan", "title: Plan")]
+    {
+        place.write(&format!("{name}.md"), format!("---\n{text}\n---\nAfter.\n"));
+    }
+    for name in ["a/Notes.md", "b/README.md", "c/Plan.md"] {
+        std::fs::remove_file(place.root().join(name)).unwrap();
+    }
+    place.run(&["sync"]).ends(0);
+    let said = |title: &str| {
+        let mut said: Vec<_> = titled(&place, title).iter().map(|page| page.content().unwrap().to_owned()).collect();
+        said.sort();
+        said
+    };
+    assert_eq!(said("Notes"), ["After.\n", "Before.\n"], "a private note goes to no page that others see");
+    assert_eq!(said("README"), ["After.\n", "Before.\n"]);
+    assert_eq!(said("Plan"), ["After.\n"], "it has moved");
+}
+
+#[test]
 fn an_editor_that_saves_over_the_id_gets_it_written_again() {
     let place = Place::with(&format!("{CREATE}watch:\n  debounce: 100ms\n"));
     let old = "---\ntitle: Edited\n---\nFirst.\n";
@@ -265,4 +322,18 @@ fn documents_that_are_made_together_and_point_to_each_other_do_so_in_the_end() {
     assert!(requests.get("PATCH").is_some_and(|writes| *writes <= 2), "at most one more each: {requests:?}");
     place.run(&["sync"]).ends(0);
     assert_eq!(place.requests(), [("GET".to_owned(), 1)].into());
+}
+
+#[test]
+fn a_document_that_points_to_many_new_ones_is_published_once_more_when_all_have_their_pages() {
+    let place = Place::with(&format!("{CREATE}links:\n  page_url: \"https://kb/{{page_id}}\"\n"));
+    let links: Vec<String> = (0..30).map(|n| format!("[{n}](doc{n}.md)")).collect();
+    place.write("a-first.md", format!("---\ntitle: First\n---\n{}\n", links.join(" ")));
+    for n in 0..30 {
+        place.write(&format!("doc{n}.md"), format!("---\ntitle: Doc {n}\n---\n{n}\n"));
+    }
+    place.run(&["sync"]).ends(0);
+    assert_eq!(place.content(&titled(&place, "First")[0].id).matches("https://kb/").count(), 30);
+    let requests = place.requests();
+    assert_eq!((requests["POST"], requests["PATCH"], requests["GET"]), (31, 1, 1), "{requests:?}");
 }
