@@ -78,6 +78,7 @@ pub fn run(
             }
             Settled::Page { found: Found::Gone { .. } | Found::Unnamed { .. }, .. }
             | Settled::StillGone { .. }
+            | Settled::Emptied { .. }
             | Settled::LooseGone { .. } => {}
         }
     }

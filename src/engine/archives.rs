@@ -4,7 +4,9 @@
 //! All that are gone are counted, also those that are not due yet: of a mass deletion nothing goes before a person has said
 //! so. What a person decided page by page (`resolve`) does not come here.
 
-use crate::page::{Mono, Now, PageId, Wall};
+use std::collections::BTreeSet;
+
+use crate::page::{DocPath, Mono, Now, PageId, Wall};
 use crate::reason::{Reason, State};
 use crate::reconcile::FRESH_MS;
 use crate::reconcile::guards;
@@ -46,6 +48,8 @@ pub(super) enum Leave {
     NotBefore(Mono),
     /// Not before a person has said so.
     Refused(Reason),
+    /// The same, or before its folder is another.
+    Unmounted(Reason),
 }
 
 impl Engine {
@@ -58,6 +62,16 @@ impl Engine {
                 self.make_due(id);
             }
         }
+    }
+
+    /// Nothing is left in these folders. What was held for another one is asked again.
+    pub(super) fn take_emptied(&mut self, folders: BTreeSet<DocPath>) {
+        self.emptied = folders;
+        let waits =
+            |entry: &Entry| matches!(entry.found, Some(Found::Gone { .. })) && matches!(entry.life, Life::Waiting(_));
+        let ids: Vec<PageId> =
+            self.entries.iter().filter(|(_, entry)| waits(entry)).map(|(id, _)| id.clone()).collect();
+        ids.iter().for_each(|id| self.make_due(id));
     }
 
     /// Has everything looked at; one look serves all that wait for it.
@@ -77,6 +91,14 @@ impl Engine {
             Leave::Given => return false,
             Leave::NotBefore(at) => (guards::archive_waits(), at),
             Leave::Refused(reason) => (reason, now.mono.plus(RECOUNT_MS)),
+            Leave::Unmounted(reason) => {
+                // Nobody tells when an empty folder goes.
+                let seen = self.entries.get(id).and_then(|entry| entry.gone_seen);
+                if seen.is_none_or(|seen| now.mono.since(seen.mono) > FRESH_MS) {
+                    self.look_everywhere();
+                }
+                (reason, now.mono.plus(RECOUNT_MS))
+            }
             Leave::AfterALook => {
                 self.look_everywhere();
                 (guards::archive_waits(), now.mono.plus(AGAIN_MS))
@@ -111,6 +133,9 @@ impl Engine {
         if let Some(refused) = refused.filter(|_| !confirmed) {
             return Leave::Refused(refused.reason);
         }
+        if let Some(folder) = self.unmounted(entry).filter(|_| !confirmed) {
+            return Leave::Unmounted(guards::unmounted(folder));
+        }
         let due = since.plus(i64::try_from(after).unwrap_or(i64::MAX));
         let looked = |seen: &Now| seen.wall >= due && now.mono.since(seen.mono) <= FRESH_MS;
         if self.is_elsewhere(now, id, entry) {
@@ -120,6 +145,18 @@ impl Engine {
         } else {
             Leave::AfterALook
         }
+    }
+
+    /// The folder in which its file lay, where that is there, with nothing in it, and others lost their files with it: somebody who
+    /// throws documents away seldom leaves that, and a disk that is not mounted always does.
+    fn unmounted(&self, entry: &Entry) -> Option<&DocPath> {
+        let folder = self.emptied.iter().find(|folder| entry.path.as_path().starts_with(folder.as_path()))?;
+        let gone = |other: &&Entry| {
+            is_kept(other)
+                && matches!(other.found, Some(Found::Gone { .. }))
+                && other.path.as_path().starts_with(folder.as_path())
+        };
+        (self.entries.values().filter(gone).count() > 1).then_some(folder)
     }
 
     /// How many pages have lost their files, and are not held for another reason.

@@ -48,6 +48,7 @@ impl Engine {
                     }
                 }
                 Settled::StillGone { id } => self.still_gone(now, &id),
+                Settled::Emptied { folders } => self.take_emptied(folders),
                 Settled::LooseGone { path } => {
                     self.loose.remove(&path);
                     self.newborn_gone(&path);

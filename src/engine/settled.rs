@@ -1,5 +1,7 @@
 //! What the folder says, once it has come to rest: made by `local/`, taken in by the engine.
 
+use std::collections::BTreeSet;
+
 use crate::document::Visibility;
 use crate::page::{Authored, DocPath, PageId, Wall};
 use crate::reason::{Code, Reason};
@@ -36,6 +38,11 @@ pub enum Settled {
     StillGone {
         /// The page.
         id: PageId,
+    },
+    /// Those folders on the way to files that are gone are there, and nothing at all is in them.
+    Emptied {
+        /// All of them by now, seen from the root.
+        folders: BTreeSet<DocPath>,
     },
     /// A file that was reported as loose, or as a document without a page, is so no more.
     LooseGone {

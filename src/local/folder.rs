@@ -82,6 +82,7 @@ pub struct Folder {
     index: Index,
     homes: BTreeMap<PageId, Home>,
     told: Picture,
+    emptied: BTreeSet<DocPath>,
     /// The folder that was scanned whole last: another one is never looked at in part.
     scanned: Option<RootId>,
     gate: Gate,
@@ -109,6 +110,7 @@ impl Folder {
             index: Index::new(rules, cache),
             homes: known.into_iter().map(home).collect(),
             told: Picture::default(),
+            emptied: BTreeSet::new(),
             scanned: None,
             gate: Gate::default(),
         }
@@ -224,7 +226,7 @@ impl Folder {
             let remarks = self.read_in(root, &scope, walked, clock, quiet);
             let after = self.gate.glance(root.real());
             if after.held.is_none() && after.same_head(&before) {
-                return self.told(&scope, clock, before.remarks.into_iter().chain(remarks).collect());
+                return self.told(root, &scope, clock, before.remarks.into_iter().chain(remarks).collect());
             }
             (before, scope) = (after, Scope::All);
         }
@@ -236,7 +238,7 @@ impl Folder {
     #[cfg(test)]
     fn take_in(&mut self, root: &Arc<Root>, scope: &Scope, walked: Walked, clock: Clock, quiet: Quiet) -> Round {
         let remarks = self.read_in(root, scope, walked, clock, quiet);
-        self.told(scope, clock, remarks)
+        self.told(root, scope, clock, remarks)
     }
 
     /// Brings the index up to what a walk saw; answers what should be heard.
@@ -274,9 +276,9 @@ impl Folder {
     }
 
     /// The round of what was read.
-    fn told(&mut self, scope: &Scope, clock: Clock, remarks: Vec<String>) -> Round {
+    fn told(&mut self, root: &Root, scope: &Scope, clock: Clock, remarks: Vec<String>) -> Round {
         let health = health(&self.index.files, &self.homes);
-        let settled = if health == RootHealth::Ok { self.tell(scope, clock.now()) } else { Vec::new() };
+        let settled = if health == RootHealth::Ok { self.tell(root, scope, clock.now()) } else { Vec::new() };
         let (cache_put, cache_gone) = self.index.cache_changes();
         Round {
             settled,
@@ -317,16 +319,29 @@ impl Folder {
     }
 
     /// What the picture tells anew; from now on it is told.
-    fn tell(&mut self, scope: &Scope, now: Wall) -> Vec<Settled> {
+    fn tell(&mut self, root: &Root, scope: &Scope, now: Wall) -> Vec<Settled> {
         let picture = identify(&self.index.files, &self.homes, now);
         let mut news = picture.since(&self.told, now);
         if *scope == Scope::All {
             news.extend(picture.still_gone(&self.told));
+            let emptied: BTreeSet<DocPath> = picture.gone().filter_map(|path| emptied(root.real(), path)).collect();
+            if emptied != self.emptied {
+                self.emptied.clone_from(&emptied);
+                news.push(Settled::Emptied { folders: emptied });
+            }
         }
         remember(&mut self.homes, &picture);
         self.told = picture;
         news
     }
+}
+
+/// The folder below the root in which a file that is gone lay, or what is left of the way to it, where nothing is in it.
+fn emptied(root: &Path, path: &DocPath) -> Option<DocPath> {
+    let mut above = path.as_path().ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+    let there = above.find(|folder| root.join(folder).symlink_metadata().is_ok_and(|meta| meta.is_dir()))?;
+    let is_empty = std::fs::read_dir(root.join(there)).is_ok_and(|mut entries| entries.next().is_none());
+    DocPath::new(there).filter(|_| is_empty)
 }
 
 /// A changed file of rules changes what its folder lists.

@@ -356,6 +356,12 @@ impl Picture {
 }
 
 impl Picture {
+    /// Where the files lay that are gone.
+    pub fn gone(&self) -> impl Iterator<Item = &DocPath> {
+        let all = self.pages.values().filter(|(_, standing)| matches!(standing, Standing::Gone(_)));
+        all.map(|(path, _)| path)
+    }
+
     /// Pages that were told as gone and are still, once everything was looked at: a file may have moved to where nobody
     /// noticed it.
     pub fn still_gone<'a>(&'a self, told: &'a Self) -> impl Iterator<Item = Settled> + 'a {

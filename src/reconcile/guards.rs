@@ -3,7 +3,7 @@
 //!
 //! A guard answers a [`Refusal`] that says what a person can do, or nothing where the round may go on.
 
-use crate::page::{Authored, Print};
+use crate::page::{Authored, DocPath, Print};
 use crate::policy::Policy;
 use crate::reason::{Code, Reason};
 use crate::reconcile::page_record::Base;
@@ -72,6 +72,16 @@ pub fn archives(due: usize, lately: usize, pages: usize, policy: &Policy) -> Opt
          look at `hubsync status`, then `hubsync sync --confirm-archive`"
     );
     Some(Refusal { reason: Reason::new(Code::ArchiveLimit, message), confirm: Confirm::Archive })
+}
+
+/// Why the pages of documents from this folder are not archived: it is there, and nothing is in it.
+pub fn unmounted(folder: &DocPath) -> Reason {
+    let message = format!(
+        "{} is there with nothing in it, like a folder that is not mounted: its pages are not archived; if its documents are \
+         gone for good, remove the folder, or `hubsync sync --confirm-archive`",
+        folder.to_text()
+    );
+    Reason::new(Code::ArchiveLimit, message)
 }
 
 /// Why a page whose file is gone is not archived yet.

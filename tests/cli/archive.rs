@@ -135,6 +135,46 @@ fn a_file_that_comes_back_after_its_page_was_archived_is_blocked_with_what_to_do
 }
 
 #[test]
+fn a_folder_in_which_nothing_is_left_is_taken_for_one_that_is_not_mounted() {
+    let place = place(ARCHIVE, 6);
+    for (id, folder) in [("m1", "mnt"), ("m2", "mnt/deep"), ("s1", "single")] {
+        place.page(id, "Same.\n");
+        place.write(&format!("{folder}/{id}.md"), format!("---\npage_id: {id}\nstatus: published\n---\nSame.\n"));
+    }
+    place.run(&["sync"]).ends(0);
+    fs::remove_dir_all(place.root().join("mnt")).unwrap();
+    fs::create_dir(place.root().join("mnt")).unwrap();
+    fs::remove_file(place.root().join("single/s1.md")).unwrap();
+    for _ in 0..2 {
+        let ran = place.run(&["sync"]).ends(1);
+        assert!(ran.out.contains("mnt is there with nothing in it"), "{ran:?}");
+    }
+    assert!(!is_archived(&place, "m1") && !is_archived(&place, "m2"));
+    assert!(is_archived(&place, "s1"), "who throws one document away may leave its folder");
+    let json = place.json(&["status", "--json"]);
+    let page = json["pages"].as_array().unwrap().iter().find(|page| page["page_id"] == "m1").unwrap();
+    assert_eq!((&page["state"], &page["reason"]["code"]), (&"orphaned".into(), &"archive_limit".into()), "{page:#}");
+    fs::remove_dir(place.root().join("mnt")).unwrap();
+    place.run(&["sync"]).ends(0);
+    assert!(is_archived(&place, "m1") && is_archived(&place, "m2"), "the folder is gone as well");
+}
+
+#[test]
+fn pages_of_a_folder_in_which_nothing_is_left_go_where_a_person_says_so() {
+    let place = place(ARCHIVE, 6);
+    for id in ["m1", "m2"] {
+        place.page(id, "Same.\n");
+        place.write(&format!("mnt/{id}.md"), format!("---\npage_id: {id}\nstatus: published\n---\nSame.\n"));
+    }
+    place.run(&["sync"]).ends(0);
+    fs::remove_file(place.root().join("mnt/m1.md")).unwrap();
+    fs::remove_file(place.root().join("mnt/m2.md")).unwrap();
+    place.run(&["sync"]).ends(1);
+    place.run(&["sync", "--confirm-archive"]).ends(0);
+    assert!(is_archived(&place, "m1") && is_archived(&place, "m2"));
+}
+
+#[test]
 fn a_daemon_archives_too() {
     let place = place(&format!("{ARCHIVE}watch:\n  debounce: 100ms\n"), 4);
     let _daemon = place.daemon();

@@ -106,6 +106,7 @@ fn line(settled: &Settled) -> String {
         Settled::Loose { path, reason, .. } => format!("{} {}", path.to_text(), reason.code.as_str()),
         Settled::Newborn { path, .. } => format!("{} no_page_id", path.to_text()),
         Settled::StillGone { id } => format!("{id}: still gone"),
+        Settled::Emptied { folders } => format!("{folders:?} emptied"),
         Settled::LooseGone { path } => format!("{} no more", path.to_text()),
     }
 }

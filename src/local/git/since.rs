@@ -136,6 +136,7 @@ impl Since {
     /// Whether a finding of the folder concerns the run.
     pub fn concerns(&self, settled: &Settled) -> bool {
         match settled {
+            Settled::Emptied { .. } => true,
             Settled::StillGone { id } => self.histories.iter().any(|history| history.id == *id),
             Settled::Page { id, path, .. } => {
                 self.is_changed(path) || self.histories.iter().any(|history| history.id == *id)

@@ -226,6 +226,7 @@ fn told(settled: &Settled) -> String {
         }
         Settled::Newborn { path, .. } => format!("told: {} has no page", path.to_text()),
         Settled::Loose { path, reason, .. } => format!("told: {} {}", path.to_text(), reason.code.as_str()),
+        Settled::Emptied { folders } => format!("told: nothing is in {folders:?}"),
         Settled::StillGone { id } => format!("told: the file of {id} is still gone"),
         Settled::LooseGone { path } => format!("told: {} is no more", path.to_text()),
     }
