@@ -239,6 +239,12 @@ impl Folder {
         self.homes.insert(page, Home { path, presence: Presence::There });
     }
 
+    /// Whether a page's file was there when last looked at, at this path.
+    pub fn is_home(&self, page: &PageId, path: &str) -> bool {
+        let there = |home: &Home| home.presence == Presence::There && home.path.to_text() == path;
+        self.homes.get(page).is_some_and(there)
+    }
+
     /// The id of a page is written into its file, as `daemon/id_line` does it.
     pub fn write_id(&mut self, now: Now, line: &IdLine) -> Written {
         let path = line.path.to_text();

@@ -169,12 +169,12 @@ impl Stage {
         self.put(&path, &format!("{head}{body}"));
     }
 
-    /// Whether the file's page, if it names one, is remembered with this path, and as one that was made for it. (A page that
+    /// Whether the file's page, if it names one, is remembered with this path, was seen there, and was made for it. (A page that
     /// was met once its state was lost has an id that its file must keep.)
     fn is_at_home(&self, path: &str) -> bool {
         self.id_in(path).is_none_or(|id| {
             let made = self.w.disk.record(&id).is_some_and(|record| record.born.is_some());
-            made && self.w.disk.path(&id) == DocPath::new(path).as_ref()
+            made && self.w.disk.path(&id) == DocPath::new(path).as_ref() && self.w.folder.is_home(&id, path)
         })
     }
 
