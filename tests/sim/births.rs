@@ -32,7 +32,7 @@ mod witness;
 mod writer;
 
 /// The fixed set of CI.
-const FIXED: u64 = 2_250;
+const FIXED: u64 = 2_600;
 const OPS: usize = 60;
 /// Documents that there may be at once.
 const PATHS: u8 = 4;
