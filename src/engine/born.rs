@@ -127,7 +127,8 @@ impl Engine {
                 continue;
             }
             // The first answer ever says what time it is over there.
-            doubt.post.since = doubt.post.since.or_else(|| self.hub_clock.and_then(|clock| clock.sent(now, doubt)));
+            doubt.post.since =
+                doubt.post.since.or_else(|| self.hub_clock.and_then(|clock| clock.sent(now, doubt, self.woken)));
             // A list that begins earlier, for another's sake, tells of pages that this POST can't have made.
             let titled = |row: &&crate::page::Row| {
                 row.title.trim() == doubt.post.title.trim()

@@ -217,6 +217,8 @@ pub struct Engine {
     list_failures: u32,
     made: Option<MadeList>,
     hub_clock: Option<HubClock>,
+    /// When a clock was set or the machine had slept, last.
+    woken: Option<Mono>,
     gates: Gates,
     slot: Slot,
     jobs: BTreeMap<Id, Job>,
@@ -304,6 +306,7 @@ impl Engine {
             list_failures: 0,
             made: None,
             hub_clock: None,
+            woken: None,
             slot: Slot::None,
             jobs: BTreeMap::new(),
             stores: BTreeMap::new(),

@@ -177,6 +177,7 @@ impl Engine {
     /// due.
     pub(super) fn woke(&mut self, now: Now) {
         self.gates.reset(now.mono);
+        self.woken = Some(now.mono);
         // Who waits to be stored may have waited for hours.
         for job in self.jobs.values_mut().filter(|job| job.store.is_some()) {
             job.begun = Mono::default();

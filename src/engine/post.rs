@@ -160,12 +160,13 @@ impl HubClock {
         Stamp(self.date.0.saturating_add(passed).saturating_sub(MINUTE_MS).saturating_mul(1_000))
     }
 
-    /// The same of a POST that this process sent before it knew the hub's clock; `None` where another process sent it. Whichever
-    /// of our clocks says that it is longer ago is believed: one stands still while the machine sleeps, the other may be set.
-    pub(super) fn sent(self, now: Now, doubt: &PostDoubt) -> Option<Stamp> {
+    /// The same of a POST that this process sent before it knew the hub's clock; `None` where another process sent it, or where
+    /// nobody knows how long that is ago: since then the machine has slept, or a clock was set (`woken`).
+    pub(super) fn sent(self, now: Now, doubt: &PostDoubt, woken: Option<Mono>) -> Option<Stamp> {
         // As long as a request may take, and its intent to be stored.
         const SENDING_MS: u64 = 120_000;
-        let dead = Some(doubt.dead).filter(|dead| *dead != Mono::default())?;
+        let known = |dead: &Mono| *dead != Mono::default() && woken.is_none_or(|woken| woken.plus(SENDING_MS) < *dead);
+        let dead = Some(doubt.dead).filter(known)?;
         let by_mono = i64::try_from(now.mono.since(dead).saturating_add(SENDING_MS)).unwrap_or(i64::MAX);
         let ago = by_mono.max(now.wall.0.saturating_sub(doubt.post.stored.0));
         Some(Stamp(self.since(now).0.saturating_sub(ago.saturating_mul(1_000))))

@@ -229,6 +229,12 @@ fn without_claim(page: &PageId, file: Option<&FileFact>, home: &Home, now: Wall)
         });
     };
     let known_as = format!("hubsync knows this file as page {page}");
+    // Another page's document has come to lie where this one's was before it went.
+    if let (Presence::Missed(since), Says::Read(reading)) = (home.presence, &file.says)
+        && matches!(&**reading, Reading::Document { page_id: Some(_), .. })
+    {
+        return Standing::Gone(since);
+    }
     Standing::Held(match &file.says {
         Says::Unfit(reason) | Says::LeftOut(reason) | Says::Unreadable { reason, .. } => reason.clone(),
         Says::Unsettled { .. } => being_written(),

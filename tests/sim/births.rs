@@ -67,6 +67,8 @@ struct Stage {
     lost: bool,
     /// What was removed last of each, and where it lay.
     removed: BTreeMap<u8, (String, String)>,
+    /// When files were removed, by their paths.
+    missed: BTreeMap<String, i64>,
 }
 
 /// Carries out the schedule of a seed.
@@ -127,6 +129,7 @@ impl Stage {
             reuses,
             lost: false,
             removed: BTreeMap::new(),
+            missed: BTreeMap::new(),
         };
         if stage.rng.bool() {
             stage.make_together()

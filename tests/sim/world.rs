@@ -409,6 +409,8 @@ impl World {
         assert!(self.disk.record(&line.page).is_some(), "an id is written of which nothing on the disk tells");
         let written = self.folder.write_id(self.now(), &line);
         self.trace.push(format!("id of {} into {}: {written:?}", line.page, line.path.to_text()));
+        // The file is another: what was refused of an older one may come back.
+        self.watch.gone(line.page.as_str());
         self.handle(Input::IdWritten(id, written));
     }
 

@@ -169,6 +169,23 @@ fn a_deleted_file_is_gone_since_it_was_first_missed() {
 }
 
 #[test]
+fn another_document_in_the_place_of_one_that_is_gone_says_nothing_of_that() {
+    let mut bench = Bench::new(&[("A", "a.md"), ("B", "b.md"), ("C", "c.md")]);
+    for id in ["A", "B", "C"] {
+        bench.write(&format!("{}.md", id.to_lowercase()), &text(id, "x"));
+    }
+    bench.scan();
+    fs::remove_file(bench.at("a.md")).unwrap();
+    assert_eq!(bench.scan(), ["A: a.md gone"]);
+    fs::rename(bench.at("b.md"), bench.at("a.md")).unwrap();
+    let mut told = bench.scan();
+    told.sort();
+    assert_eq!(told, ["A: still gone".to_owned(), says("B", "a.md", &text("B", "x"))]);
+    bench.write("c.md", &text("D", "x"));
+    assert!(bench.scan().contains(&"C: c.md front_matter".to_owned()), "an id that was typed over is put back");
+}
+
+#[test]
 fn a_known_file_that_is_truncated_is_held_and_comes_back() {
     let mut bench = Bench::new(&[("A", "a.md")]);
     bench.write("a.md", "");

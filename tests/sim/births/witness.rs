@@ -146,7 +146,7 @@ impl Stage {
     pub(super) fn verify(&mut self) {
         let mut claimed = BTreeSet::new();
         for path in self.paths().collect::<Vec<_>>() {
-            let (text, report) = (self.text(&path), self.w.report(&path));
+            let (text, report) = (self.text(&path), self.report_of(&path));
             let code = report.reason.as_ref().map(|reason| reason.code);
             let what = format!("{path}: {report:?}");
             if code == Some(Code::InDoubt) {
@@ -173,7 +173,7 @@ impl Stage {
 
     /// The page that a document names, which says what the document says.
     fn says_what_it_should(&mut self, path: &str) -> String {
-        let (text, report) = (self.text(path), self.w.report(path));
+        let (text, report) = (self.text(path), self.report_of(path));
         let code = report.reason.as_ref().map(|reason| reason.code);
         let what = format!("{path}: {report:?}");
         let id = id_line(&text).unwrap_or_else(|| panic!("it names no page: {what}"));
@@ -193,7 +193,7 @@ impl Stage {
     /// When all is well: a document comes to which another one points already. That one follows without anybody looking at
     /// everything.
     pub(super) fn one_more(&mut self) {
-        let in_step = |path: &String| self.w.report(path).state == State::InStep;
+        let in_step = |path: &String| self.report_of(path).state == State::InStep;
         let Some(from) = self.paths().find(in_step).filter(|_| self.linked) else { return };
         self.w.restart(Mode::Daemon);
         self.w.settle();
@@ -216,9 +216,18 @@ impl Stage {
         rendered(body, path, &self.w.policy.rules.links, &files, &page)
     }
 
+    /// What is said of the file: of the page that it names, if it does; another page that is gone may have had this path before.
+    fn report_of(&self, path: &str) -> PageReport {
+        let named = id_line(&self.text(path));
+        let pages = self.w.summary().pages;
+        let here = || pages.iter().filter(|page| page.path.to_text() == path);
+        let names = |page: &&PageReport| page.page_id.as_ref().map(PageId::as_str) == named.as_deref();
+        here().find(names).or_else(|| here().next()).expect("it is reported").clone()
+    }
+
     /// A document that came back without its id once its page was archived is held, and is that page's still.
     fn archived_at(&self, path: &str) -> Option<String> {
-        let report = self.w.report(path);
+        let report = self.report_of(path);
         let held = report.reason.is_some_and(|reason| reason.code == Code::Archived);
         report.page_id.filter(|_| held).as_ref().map(PageId::to_string)
     }

@@ -276,7 +276,9 @@ impl Stage {
         self.w.folder.rename(&from, &to);
         self.written.insert(to.clone(), self.w.time);
         if id_line(&self.text(&to)).is_none() {
-            let since = self.strays.remove(&from).unwrap_or(self.w.now().wall.0);
+            // One that came back just now, and was not noticed, is missed since it went.
+            let missed = self.missed.get(&from).copied().unwrap_or(i64::MAX);
+            let since = self.strays.remove(&from).unwrap_or(self.w.now().wall.0).min(missed);
             self.strays.insert(to.clone(), since);
         }
         // A watcher that tells of one tells of the other.
@@ -296,6 +298,7 @@ impl Stage {
         self.w.trace.push(format!("remove {path}"));
         self.removed.insert(n, (path.clone(), self.text(&path)));
         self.w.folder.remove(&path);
+        self.missed.insert(path.clone(), self.w.now().wall.0);
         self.noticed(&path);
     }
 
