@@ -12,6 +12,7 @@ use super::entry::{Entry, Life, Quiet};
 use super::gates::ShutWhy;
 use super::listing::first_watermark;
 use super::settled::{Found, RootHealth, Settled};
+use super::spend::Age;
 use super::summary::Loose;
 use super::unsaved::Freshness;
 use super::{Engine, JUMP_MS, ListWanted, Mode};
@@ -178,10 +179,7 @@ impl Engine {
     pub(super) fn woke(&mut self, now: Now) {
         self.gates.reset(now.mono);
         self.woken = Some(now.mono);
-        // Who waits to be stored may have waited for hours.
-        for job in self.jobs.values_mut().filter(|job| job.store.is_some()) {
-            job.begun = Mono::default();
-        }
+        self.jobs.values_mut().for_each(|job| job.age = Age::Slept);
         for entry in self.entries.values_mut() {
             entry.sight.forget(now.mono);
         }

@@ -10,7 +10,7 @@ use super::entry::{Life, Want};
 use super::listing::PageList;
 use super::request::{CreateRequest, Request};
 use super::settled::Unborn;
-use super::spend::{Errand, Job, Next, What, failures};
+use super::spend::{Age, Errand, Job, Next, What, failures};
 use super::{Effect, Engine, Id};
 
 impl Engine {
@@ -72,7 +72,11 @@ impl Engine {
         self.unsaved.birth(now.mono, path);
         let request = Request::Create(Box::new(CreateRequest { path: path.clone(), post }));
         let what = What::Create(path.clone());
-        self.store_before(slot, Job { what, errand, request, store: None, begun: now.mono }, Vec::new());
+        self.store_before(
+            slot,
+            Job { what, errand, request, store: None, begun: now.mono, age: Age::Known },
+            Vec::new(),
+        );
         true
     }
 

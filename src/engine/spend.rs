@@ -49,6 +49,17 @@ pub(super) struct Job {
     pub store: Option<Id>,
     /// When its slot was spent: nothing it shows is older than this.
     pub begun: Mono,
+    /// Whether our clock tells how long ago that is.
+    pub age: Age,
+}
+
+/// Whether the age of a slot is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// By the monotonic clock.
+    Known,
+    /// The machine has slept since, and that clock with it.
+    Slept,
 }
 
 /// What a request is for.
@@ -232,7 +243,7 @@ impl Engine {
 
     pub(super) fn send(&mut self, now: Now, slot: Id, what: What, errand: Errand, request: Request) {
         self.outbox.push_back(Effect::Send(slot, request.clone()));
-        self.jobs.insert(slot, Job { what, errand, request, store: None, begun: now.mono });
+        self.jobs.insert(slot, Job { what, errand, request, store: None, begun: now.mono, age: Age::Known });
     }
 
     fn spend_on_names(&mut self, now: Now, slot: Id, errand: Errand) -> bool {
@@ -334,7 +345,7 @@ impl Engine {
         }
         let what = What::Write(id.clone());
         let backups = if planted(Planted::NoBackup) { Vec::new() } else { backups };
-        self.store_before(slot, Job { what, errand, request, store: None, begun: now.mono }, backups);
+        self.store_before(slot, Job { what, errand, request, store: None, begun: now.mono, age: Age::Known }, backups);
         true
     }
 
@@ -357,8 +368,12 @@ impl Engine {
                 self.unsaved.unstick();
                 self.gates.reopen(ShutWhy::StateBroken);
                 if let Some(slot) = slot {
-                    let waited = self.jobs.get(&slot).map_or(0, |job| now.mono.since(job.begun));
-                    if waited > STORE_MS { self.cancel_write(now, slot) } else { self.send_stored(now, slot) }
+                    let late = |job: &Job| job.age == Age::Slept || now.mono.since(job.begun) > STORE_MS;
+                    if self.jobs.get(&slot).is_some_and(late) {
+                        self.cancel_write(now, slot);
+                    } else {
+                        self.send_stored(now, slot);
+                    }
                 }
                 self.write_stored(unsaved.pages.into_iter());
             }
