@@ -44,6 +44,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::pace::quota::{Lane, NotUntil};
 use crate::page::{DocPath, ListKind, Mono, Now, PageId};
 use crate::policy::{ConflictCheck, Policy};
+use crate::reason::Reason;
 use crate::reconcile::birth::{Birth, NAMELESS};
 use crate::reconcile::names::Names;
 use crate::reconcile::page_record::{PageRecord, Resolution};
@@ -213,6 +214,8 @@ pub struct Engine {
     names_wanted: BTreeSet<ListKind>,
     list: Option<PageList>,
     list_wanted: ListWanted,
+    /// Why the look that a run begins with was given up.
+    unlooked: Option<Reason>,
     list_retry: Option<Mono>,
     list_failures: u32,
     made: Option<MadeList>,
@@ -302,6 +305,7 @@ impl Engine {
             names_wanted: BTreeSet::new(),
             list: None,
             list_wanted: if opening { ListWanted::Opening } else { ListWanted::No },
+            unlooked: None,
             list_retry: None,
             list_failures: 0,
             made: None,

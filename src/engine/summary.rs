@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::pace::quota::Lane;
 use crate::page::{DocPath, Mono, Now, PageId, Stamp, Status, Wall};
 use crate::reason::{Code, Reason, State};
 use crate::reconcile::step::RemoteDraft;
@@ -39,6 +40,8 @@ pub struct Summary {
     pub waits: Option<Waits>,
     /// What the pages that wait will cost.
     pub waiting: Waiting,
+    /// Why the look that a run begins with was not made, where it was not: what is called in step is so by an older one.
+    pub unlooked: Option<Reason>,
 }
 
 /// How many pages stand how.
@@ -180,6 +183,9 @@ impl Engine {
 
     /// Nothing more is sent: what was kept back for a look that did not come is decided on what is known.
     pub fn conclude(&mut self, now: Now) {
+        if self.list_wanted == ListWanted::Opening || self.list.is_some() {
+            self.unlooked = self.gates.waits(now.mono, Lane::Edit).map(|waits| waits.reason);
+        }
         self.list_wanted = ListWanted::No;
         while self.may_plan() && !(self.due.is_empty() && self.births_due.is_empty()) {
             self.plan_due(now);
@@ -213,6 +219,7 @@ impl Engine {
             requests: self.requests.clone(),
             waits,
             waiting: self.waiting(),
+            unlooked: self.unlooked.clone(),
         }
     }
 

@@ -243,7 +243,8 @@ impl Report {
             return Verdict::Person;
         }
         let busy = matches!(self.summary.root, RootHealth::Held(Checkout::Busy(_)));
-        let later = counts.pending + counts.failed > 0 || self.hub.state != HubState::Ok || busy;
+        let unlooked = self.summary.unlooked.is_some();
+        let later = counts.pending + counts.failed > 0 || self.hub.state != HubState::Ok || busy || unlooked;
         if later { Verdict::Later } else { Verdict::InStep }
     }
 
@@ -287,6 +288,8 @@ impl Report {
             out.line(format_args!("hub {word}{until}: {}", Shown::new(why)));
         } else if let Some(note) = &self.hub.reason {
             out.line(format_args!("note: {}", Shown::new(note)));
+        } else if let Some(why) = &self.summary.unlooked {
+            out.line(format_args!("the hub was not looked at: {}", Shown::new(&why.message)));
         }
         match (&self.summary.root, self.root_state()) {
             (RootHealth::Held(_), (_, Some(why))) => {

@@ -84,24 +84,28 @@ fn two_roots_of_one_user_share_one_ledger() {
     let place = with_limits(LIMIT, 1000);
     place.hub.lock().model.settings_mut().per_minute = LIMIT;
     let second = second_root(&place, 10, &limits(LIMIT, 1000));
-    place.same(10);
+    // The first alone does not spend the minute, the second would.
+    place.same(6);
     let spawn = |config: &str| {
         let mut command: Command = place.command(&["run", "--config", config]);
         crate::place::Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     };
-    let daemons = (spawn("hubsync.yaml"), spawn(second.to_str().unwrap()));
+    let asked = |page: &str| place.hub.lock().model.log().iter().any(|entry| entry.target.contains(page));
+    let first = spawn("hubsync.yaml");
+    until("the first has begun", || asked("/pages/p"));
+    let daemons = (first, spawn(second.to_str().unwrap()));
     let spent =
         |config: &str| place.json(&["status", "--json", "--config", config])["budget"]["minute"]["used"].clone();
     until("the minute is spent", || spent("hubsync.yaml") == LIMIT);
     assert_eq!(spent("second.yaml"), LIMIT, "both see the same");
     drop(daemons);
     for config in ["second.yaml", "hubsync.yaml"] {
-        place.run(&["sync", "--max-wait", "0", "--config", config]).ends(75);
+        let ran = place.run(&["sync", "--max-wait", "0", "--config", config]).ends(75);
+        assert!(ran.out.contains("the hub was not looked at: the minute's requests are spent"), "{ran:?}");
     }
     let (most, refused) = counted(&place);
     assert!(most <= LIMIT as usize && most > 0, "{most} in a minute");
     assert_eq!(refused, 0, "the hub had to say 429");
-    let asked = |page: &str| place.hub.lock().model.log().iter().any(|entry| entry.target.contains(page));
     assert!(asked("/pages/p") && asked("/pages/q"), "both were under load");
 }
 

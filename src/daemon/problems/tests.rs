@@ -35,6 +35,7 @@ fn summary(pages: Vec<PageReport>) -> Summary {
         pages,
         requests: BTreeMap::new(),
         waits: None,
+        unlooked: None,
         waiting: Waiting { backlog: Backlog::default(), until: Mono(0) },
     }
 }
