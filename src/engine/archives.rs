@@ -179,7 +179,7 @@ impl Engine {
 
     /// Its document lies in a file that names no page: the id was lost on the way, and is, or will be, written into it.
     fn is_elsewhere(&self, now: Now, id: &PageId, entry: &Entry) -> bool {
-        self.claimant(now, entry).is_some() || self.id_lines.values().any(|line| line.page == *id)
+        self.claimant(now, id, entry).is_some() || self.is_being_named(id)
     }
 }
 

@@ -272,14 +272,17 @@ impl Engine {
     /// The page that we made for this very file, which lies no more where it was made or known.
     fn made_for(&self, now: Now, path: &DocPath) -> Option<PageId> {
         let left = self.entries.iter().filter(|(_, entry)| entry.record.born.is_some());
-        let mut claimed = left.filter(|(_, entry)| self.claimant(now, entry) == Some(path));
+        let mut claimed = left.filter(|(id, entry)| self.claimant(now, id, entry) == Some(path));
         claimed.next().map(|(id, _)| id.clone())
     }
 
     /// The document that a page of ours has moved to without its id: one of the same bytes, or else one of the same title,
-    /// where the file has just gone or never had the id. One at most, so that no two documents get one page.
-    pub(super) fn claimant(&self, now: Now, entry: &Entry) -> Option<&DocPath> {
-        let Some(Found::Gone { since }) = entry.found else { return None };
+    /// where the file has just gone or never had the id. One at most, so that no two documents get one page; and none while the
+    /// id is being written into the file: that may have come back.
+    pub(super) fn claimant(&self, now: Now, id: &PageId, entry: &Entry) -> Option<&DocPath> {
+        let Some(Found::Gone { since }) = entry.found.as_ref().filter(|_| !self.is_being_named(id)) else {
+            return None;
+        };
         let just_now = now.wall.0.saturating_sub(since.0) <= MOVING_MS;
         let by_title = just_now || entry.record.history == LastTexts::default();
         let free = |birthing: &&Birthing| birthing.post().is_none();
@@ -305,8 +308,10 @@ impl Engine {
             Some(Found::Document(_) | Found::Gone { .. }) => false,
         };
         let alike = |(from, sent): (Digest, Option<&str>)| from == source || is_titled(sent, &title);
-        let unnamed =
-            |entry: &Entry| entry.record.born.is_some() && unshown(entry) && sent_from(entry).into_iter().any(alike);
+        let unnamed = |(id, entry): (&PageId, &Entry)| {
+            let shows_not = unshown(entry) || self.is_being_named(id);
+            entry.record.born.is_some() && shows_not && sent_from(entry).into_iter().any(alike)
+        };
         // One that a person must judge holds up no other.
         let open = |birthing: &Birthing| birthing.standing.state != State::Blocked;
         let posted = |birthing: &Birthing| {
@@ -314,7 +319,7 @@ impl Engine {
                 && birthing.post().is_some_and(|post| post.source == source || post.title.trim() == title.trim())
         };
         self.births.iter().any(|(other, birthing)| other != path && posted(birthing))
-            || self.entries.values().any(unnamed)
+            || self.entries.iter().any(unnamed)
     }
 
     fn carry_out_birth(&mut self, now: Now, path: &DocPath, decision: BirthDecision) -> Progress {

@@ -296,6 +296,11 @@ impl Engine {
         self.outbox.push_back(Effect::WriteId(effect, line));
     }
 
+    /// Whether the page's id is just being written into a file.
+    pub(super) fn is_being_named(&self, id: &PageId) -> bool {
+        self.id_lines.values().any(|line| line.page == *id)
+    }
+
     /// These pages are stored: their ids may be written.
     pub(super) fn write_stored(&mut self, stored: impl Iterator<Item = PageId>) {
         for id in stored {
@@ -311,6 +316,9 @@ impl Engine {
         let Some(line) = self.id_lines.remove(&effect) else { return };
         match written {
             Written::Done | Written::Stale => {
+                if written == Written::Done {
+                    self.came_back(now, &line);
+                }
                 let again = now.mono.plus(self.policy.debounce).plus(AGAIN_MS);
                 self.set_life(&line, Life::Waiting(again));
                 self.outbox.push_back(Effect::Reread(line.path));
@@ -330,6 +338,16 @@ impl Engine {
         }
     }
 
+    /// A file that was told as gone has its id by now: it is there again, which the folder will tell.
+    fn came_back(&mut self, now: Now, line: &IdLine) {
+        let gone = |entry: &Entry| entry.path == line.path && matches!(entry.found, Some(Found::Gone { .. }));
+        if self.entries.get(&line.page).is_some_and(gone) {
+            let reason = Reason::new(Code::StillBeingWritten, "the page_id was just written into the file");
+            self.take_found(now, &line.page, line.path.clone(), Found::Held(reason));
+            self.outbox.push_back(Effect::Known(line.page.clone(), line.path.clone()));
+        }
+    }
+
     /// Where the page that asked for the line stands now. What has changed meanwhile is decided again at once.
     fn set_life(&mut self, line: &IdLine, life: Life) {
         let Some(entry) = self.entries.get_mut(&line.page) else { return };
@@ -338,6 +356,8 @@ impl Engine {
         entry.life = if same { life } else { Life::Idle };
         if !same {
             self.make_due(&line.page);
+            // Who may have it waits no more.
+            self.make_births_due();
         }
     }
 

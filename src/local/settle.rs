@@ -226,7 +226,7 @@ impl Settler {
         let now = wall();
         if let Command::Look(path) = command {
             let mono = self.mono();
-            return self.debounce.note(mono, path.as_path().to_path_buf());
+            return self.debounce.ask(mono, path.as_path().to_path_buf());
         }
         let Some(folder) = &mut self.folder else { return };
         match command {

@@ -84,6 +84,13 @@ impl<K: Ord + Clone> Debounce<K> {
         }
     }
 
+    /// `key` is to be looked at, though nobody touched it: what has been noted of it is not put off.
+    pub fn ask(&mut self, now: Mono, key: K) {
+        if self.everything.is_none() && !self.keys.contains_key(&key) {
+            self.note(now, key);
+        }
+    }
+
     /// Anything may have been touched: events were lost, or the root is another one.
     pub fn note_everything(&mut self, now: Mono) {
         // The oldest wait goes on: a storm must not push `max_delay` away for ever.
@@ -157,6 +164,19 @@ mod tests {
         assert_eq!(debounce.due(Mono(3_499)), []);
         assert_eq!(debounce.due(Mono(3_500)), [Due::Settled('a')]);
         assert!(debounce.is_empty() && debounce.wakeup().is_none());
+    }
+
+    #[test]
+    fn who_asks_for_a_look_puts_none_off() {
+        let mut debounce = debounce();
+        debounce.note(Mono(0), 'a');
+        debounce.ask(Mono(1_500), 'a');
+        debounce.ask(Mono(1_500), 'b');
+        assert_eq!(debounce.due(Mono(2_000)), [Due::Settled('a')]);
+        assert_eq!(debounce.due(Mono(3_500)), [Due::Settled('b')]);
+        debounce.note_everything(Mono(4_000));
+        debounce.ask(Mono(5_500), 'a');
+        assert_eq!(debounce.due(Mono(6_000)), [Due::Everything]);
     }
 
     #[test]

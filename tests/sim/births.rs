@@ -67,6 +67,8 @@ struct Stage {
     lost: bool,
     /// What was removed last of each, and where it lay.
     removed: BTreeMap<u8, (String, String)>,
+    /// Archived pages whose documents came back without an id and were moved on.
+    parted: BTreeSet<String>,
     /// When files were removed, by their paths.
     missed: BTreeMap<String, i64>,
 }
@@ -129,6 +131,7 @@ impl Stage {
             reuses,
             lost: false,
             removed: BTreeMap::new(),
+            parted: BTreeSet::new(),
             missed: BTreeMap::new(),
         };
         if stage.rng.bool() {

@@ -271,6 +271,11 @@ impl Folder {
         self.debounce.note(mono, path.to_owned());
     }
 
+    /// The engine wants to have a path looked at.
+    pub fn ask(&mut self, mono: Mono, path: &str) {
+        self.debounce.ask(mono, path.to_owned());
+    }
+
     pub fn note_everything(&mut self, mono: Mono) {
         self.debounce.note_everything(mono);
     }

@@ -154,7 +154,7 @@ impl Stage {
                 }
                 _ => {
                     if let Some(path) = self.w.rereads.pop() {
-                        self.w.folder.note(self.w.now().mono, &path.to_text());
+                        self.w.folder.ask(self.w.now().mono, &path.to_text());
                     }
                 }
             }

@@ -47,6 +47,10 @@ fn moved_without_its_id(w: &mut World, to: &str) {
     w.folder.remove("p.md");
     put(w, to, OLD);
     w.tell(&["p.md", to]);
+    until_an_id_is_to_be_written(w);
+}
+
+fn until_an_id_is_to_be_written(w: &mut World) {
     while w.id_lines.is_empty() {
         assert!(w.work(), "no id is to be written\n{}", w.story());
         w.pump();
@@ -91,6 +95,26 @@ fn a_document_that_was_taken_for_another_gets_a_page_when_that_comes_back() {
     put(&mut w, "p.md", &named);
     w.tell(&["p.md"]);
     w.settle();
+    assert_ne!(page(&w, "p.md"), page(&w, "copy.md"));
+}
+
+#[test]
+fn while_an_id_is_being_written_no_other_document_is_taken_for_its() {
+    let (mut w, named) = born();
+    put(&mut w, "p.md", OLD);
+    w.tell(&["p.md"]);
+    until_an_id_is_to_be_written(&mut w);
+    w.folder.remove("p.md");
+    put(&mut w, "copy.md", OLD);
+    w.tell(&["p.md", "copy.md"]);
+    w.tick(1_000);
+    // It is back before anybody has noticed, just when the id is written.
+    put(&mut w, "p.md", OLD);
+    w.write_id();
+    w.run(60_000);
+    w.settle();
+    assert_eq!(Some(page(&w, "p.md")), id_line(&named));
+    assert!(w.is_in_step("p.md") && w.is_in_step("copy.md"), "{:?} {:?}", w.report("p.md"), w.report("copy.md"));
     assert_ne!(page(&w, "p.md"), page(&w, "copy.md"));
 }
 

@@ -44,7 +44,7 @@ impl Stage {
 
     fn reread(&mut self) {
         while let Some(path) = self.w.rereads.pop() {
-            self.w.folder.note(self.w.now().mono, &path.to_text());
+            self.w.folder.ask(self.w.now().mono, &path.to_text());
         }
     }
 

@@ -69,6 +69,20 @@ impl Stage {
         }
     }
 
+    /// A document that came back without its id once its page was archived is that page's by its path alone: of the page nothing
+    /// else is remembered. Where the file moves on it is another document.
+    pub(super) fn part_from_archived(&mut self, from: &str, to: &str) {
+        let mark = mark_in(&self.text(to));
+        let mut homes = self.w.disk.load().pages.into_iter().filter(|(_, home, _)| home.to_text() == from);
+        let archived = |id: &PageId| self.w.hub.page(id.as_str()).is_some_and(|page| page.archived);
+        let marked = |id: &PageId| self.marked_pages().contains(&(id.to_string(), mark.clone()));
+        let Some((id, ..)) = homes.find(|(id, ..)| archived(id) && marked(id)) else { return };
+        if self.parted.insert(id.to_string()) {
+            self.tally.note("a document moves away from its archived page");
+            *self.marks.entry(mark).or_default() += 1;
+        }
+    }
+
     /// The faults stop, and who may settle something does.
     pub(super) fn heal(&mut self) {
         self.w.trace.push("-- heal".to_owned());

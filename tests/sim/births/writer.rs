@@ -276,6 +276,7 @@ impl Stage {
         self.w.folder.rename(&from, &to);
         self.written.insert(to.clone(), self.w.time);
         if id_line(&self.text(&to)).is_none() {
+            self.part_from_archived(&from, &to);
             // One that came back just now, and was not noticed, is missed since it went.
             let missed = self.missed.get(&from).copied().unwrap_or(i64::MAX);
             let since = self.strays.remove(&from).unwrap_or(self.w.now().wall.0).min(missed);
