@@ -159,7 +159,9 @@ impl Findings {
                 }
                 let (errors, files) = (self.errors(), self.files);
                 let warnings = self.all.len() - errors;
-                lines.line(format_args!("{files} files looked at: {errors} errors, {warnings} warnings"));
+                let counted = |n: usize, what| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+                let found = [counted(errors, "error"), counted(warnings, "warning")].join(", ");
+                lines.line(format_args!("{} looked at: {found}", counted(files, "file")));
             }
         }
         let _ = console.result(&lines)?;

@@ -180,6 +180,7 @@ fn write(lines: &mut Lines, line: &Line) {
         lines.line(format_args!("    replaced {list}: {}", Shown::new(&names)));
     }
     for backup in &line.backups {
-        lines.line(format_args!("    replaced text: {}", Shown::new(backup)));
+        let what = if line.event == "archived" { "its text" } else { "replaced text" };
+        lines.line(format_args!("    {what}: {}", Shown::new(backup)));
     }
 }

@@ -301,7 +301,7 @@ impl Engine {
                 self.trouble(now, id, code, message);
                 self.drop_intent(now, id);
             }
-            (Outcome::Rejected { status, message, .. }, _) => self.refused(now, id, status, message),
+            (Outcome::Rejected { message, .. }, _) => self.refused(now, id, message),
             (Outcome::Stale, _) => {
                 self.drop_intent(now, id);
                 self.due.retain(|due| due != id);
@@ -360,7 +360,7 @@ impl Engine {
 
     /// The hub will never take this: it is not sent again until the document, its names or the rules are others. Names may
     /// be what is wrong with it, so they are read again.
-    fn refused(&mut self, now: Now, id: &PageId, status: u16, message: String) {
+    fn refused(&mut self, now: Now, id: &PageId, message: String) {
         let document = match self.entries.get(id).map(|entry| &entry.found) {
             Some(Some(Found::Document(document))) => document.clone(),
             _ => {
@@ -377,7 +377,6 @@ impl Engine {
             let sent = entry.intent.as_ref().map(|intent| intent.source);
             // A newer text is on disk by now: the refusal is of the old one.
             if sent == Some(document.source) {
-                let message = if message.is_empty() { format!("status {status}") } else { message };
                 entry.record.refused = Some(Refused { wanted: wanted(&desired), message });
             }
             let lately = |kind| self.names_read.get(&kind).is_some_and(|at| now.mono.since(*at) < 300_000);

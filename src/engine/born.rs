@@ -49,8 +49,8 @@ impl Engine {
                 }
                 self.birth_trouble(now, path, code, message);
             }
-            (Outcome::Rejected { status, message, .. }, _, Some(post)) => {
-                self.birth_refused(now, path, &post, status, message);
+            (Outcome::Rejected { message, .. }, _, Some(post)) => {
+                self.birth_refused(now, path, &post, message);
             }
             (Outcome::Unwritable { message }, ..) => {
                 let until = now.mono.plus(UNWRITABLE_MS);
@@ -74,14 +74,13 @@ impl Engine {
     }
 
     /// The hub will never take this: it is not sent again until the document, its names or the rules are others.
-    fn birth_refused(&mut self, now: Now, path: &DocPath, post: &Post, status: u16, message: String) {
+    fn birth_refused(&mut self, now: Now, path: &DocPath, post: &Post, message: String) {
         let Some(unborn) = self.births.get(path).and_then(|birthing| birthing.unborn.clone()) else { return };
         let desired = self.desired(&unborn.document);
         // A newer text is on disk by now: the refusal is of the old one.
         if let (Ok(desired), true) = (desired, unborn.document.source == post.source)
             && let Some(birthing) = self.births.get_mut(path)
         {
-            let message = if message.is_empty() { format!("status {status}") } else { message };
             birthing.birth.refused = Some(Refused { wanted: wanted(&desired), message });
             birthing.birth.trouble = None;
         }

@@ -179,11 +179,11 @@ fn garbled(request: &Request, what: &str) -> Outcome {
 
 /// A page that is refused is that page's trouble. A list that is refused is no document's fault: it is asked again.
 fn rejected(request: &Request, status: u16, code: Option<&str>, message: &str) -> Outcome {
-    let message = format!("the hub refuses it ({status}): {message}");
     if is_about_one_page(request) || makes_a_page(request) {
+        let message = if message.is_empty() { format!("status {status}") } else { format!("{message} ({status})") };
         Outcome::Rejected { code: code.map(str::to_owned), message, status }
     } else {
-        Outcome::Retry { code: Code::ServerError, message }
+        Outcome::Retry { code: Code::ServerError, message: format!("the hub refuses it ({status}): {message}") }
     }
 }
 

@@ -221,7 +221,7 @@ impl Index {
         }
         let place = if unlisted.path.as_os_str().is_empty() { Path::new(".") } else { &unlisted.path };
         let message = format!(
-            "{} can't be read ({}); what is in it counts as unchanged: give this user the right to read it",
+            "{} can't be read ({}); it counts as unchanged: give this user the right to read it",
             place.display(),
             unlisted.cause
         );

@@ -41,10 +41,11 @@ pub fn root(known: usize, found: usize, documents: usize) -> Option<Refusal> {
         0 => "it holds no document, like a folder that is not mounted or a checkout that failed".to_owned(),
         _ => format!("it holds {documents} documents, like the folder of another project"),
     };
-    let message = format!(
-        "only {found} of {known} known documents are in the root: {holds}; everything is held; \
-         if this is right, `hubsync sync --confirm-root`"
-    );
+    let found = match known {
+        1 => "the one known document is not in the root".to_owned(),
+        _ => format!("only {found} of {known} known documents are in the root"),
+    };
+    let message = format!("{found}: {holds}; everything is held; if this is right, `hubsync sync --confirm-root`");
     Some(Refusal { reason: Reason::new(Code::AnotherRoot, message), confirm: Confirm::Root })
 }
 
