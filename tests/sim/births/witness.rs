@@ -33,6 +33,9 @@ impl Stage {
             *pages.entry(mark).or_default() += 1;
         }
         for (mark, n) in pages {
+            if self.marks.get(&mark).is_none_or(|most| n > *most) {
+                self.part_from_untold(&mark);
+            }
             let most = self.marks.get(&mark).copied().unwrap_or(0);
             assert!(n <= most, "{mark} has {n} pages, and is in {most} documents");
         }
@@ -95,9 +98,28 @@ impl Stage {
         }
     }
 
+    /// The events of a move were lost, and a save told of the new place alone: as long as nobody has looked at the old one, where
+    /// the document is believed to be, what lies in the new one is a copy of it.
+    fn part_from_untold(&mut self, mark: &str) {
+        let pages: Vec<PageId> = self
+            .marked_pages()
+            .into_iter()
+            .filter(|(_, of)| of == mark)
+            .filter_map(|(id, _)| PageId::parse(&id).ok())
+            .collect();
+        let folder = &self.w.folder;
+        let moved = self.untold.iter().filter(|(to, from)| {
+            !folder.contains_key(from) && folder.contains_key(to) && mark_in(&self.text(to)) == mark
+        });
+        let believed = |from: &String| pages.iter().find(|id| folder.is_home(id, from));
+        if let Some(id) = moved.map(|(_, from)| from).find_map(believed).map(PageId::to_string) {
+            self.part(&id, mark);
+        }
+    }
+
     fn part(&mut self, id: &str, mark: &str) {
         if self.parted.insert(id.to_owned()) {
-            self.tally.note("a document parts from its archived page");
+            self.tally.note("a document parts from its page");
             *self.marks.entry(mark.to_owned()).or_default() += 1;
         }
     }
