@@ -12,7 +12,7 @@ use crate::reconcile::FRESH_MS;
 use crate::reconcile::guards;
 use crate::reconcile::step::RemoteDraft;
 
-use super::entry::{Entry, Life, Standing};
+use super::entry::{Entry, Life, Search, Standing};
 use super::settled::Found;
 use super::{Effect, Engine};
 
@@ -58,8 +58,12 @@ impl Engine {
         let Some(entry) = self.entries.get_mut(id) else { return };
         if matches!(entry.found, Some(Found::Gone { .. })) {
             entry.gone_seen = Some(now);
+            let sought = std::mem::replace(&mut entry.search, Search::Done) == Search::Ordered;
             if matches!(entry.life, Life::Waiting(_)) {
                 self.make_due(id);
+            }
+            if sought {
+                self.make_births_due();
             }
         }
     }
@@ -177,9 +181,10 @@ impl Engine {
         self.entries.values().filter(lately).count()
     }
 
-    /// Its document lies in a file that names no page: the id was lost on the way, and is, or will be, written into it.
+    /// Its document lies in a file that names no page: the id was lost on the way, and is, or will be, written into it. Or
+    /// nobody knows yet where it lies.
     fn is_elsewhere(&self, now: Now, id: &PageId, entry: &Entry) -> bool {
-        self.claimant(now, id, entry).is_some() || self.is_being_named(id)
+        self.claimant(now, id, entry).is_some() || self.is_on_its_way(id, entry)
     }
 }
 

@@ -277,10 +277,10 @@ impl Engine {
     }
 
     /// The document that a page of ours has moved to without its id: one of the same bytes, or else one of the same title,
-    /// where the file has just gone or never had the id. One at most, so that no two documents get one page; and none while the
-    /// id is being written into the file: that may have come back.
+    /// where the file has just gone or never had the id. One at most, so that no two documents get one page; and none while
+    /// nobody knows whether the file itself is there.
     pub(super) fn claimant(&self, now: Now, id: &PageId, entry: &Entry) -> Option<&DocPath> {
-        let Some(Found::Gone { since }) = entry.found.as_ref().filter(|_| !self.is_being_named(id)) else {
+        let Some(Found::Gone { since }) = entry.found.as_ref().filter(|_| !self.is_on_its_way(id, entry)) else {
             return None;
         };
         let just_now = now.wall.0.saturating_sub(since.0) <= MOVING_MS;
@@ -309,7 +309,7 @@ impl Engine {
         };
         let alike = |(from, sent): (Digest, Option<&str>)| from == source || is_titled(sent, &title);
         let unnamed = |(id, entry): (&PageId, &Entry)| {
-            let shows_not = unshown(entry) || self.is_being_named(id);
+            let shows_not = unshown(entry) || self.is_on_its_way(id, entry);
             entry.record.born.is_some() && shows_not && sent_from(entry).into_iter().any(alike)
         };
         // One that a person must judge holds up no other.

@@ -11,7 +11,7 @@ use crate::reconcile::{acknowledged, merge, names, wanted};
 
 use super::births::Candidate;
 use super::change::{IdLine, LogEntry, LogEvent, Written};
-use super::entry::{Entry, Life, Standing};
+use super::entry::{Entry, Life, Search, Standing};
 use super::listing::{Complete, Read};
 use super::outcome::Outcome;
 use super::plan::Progress;
@@ -295,9 +295,9 @@ impl Engine {
         self.outbox.push_back(Effect::WriteId(effect, line));
     }
 
-    /// Whether the page's id is just being written into a file.
-    pub(super) fn is_being_named(&self, id: &PageId) -> bool {
-        self.id_lines.values().any(|line| line.page == *id)
+    /// Whether a file that may name the page is not seen yet: its id is just being written, or everything is to be looked at.
+    pub(super) fn is_on_its_way(&self, id: &PageId, entry: &Entry) -> bool {
+        entry.search == Search::Ordered || self.id_lines.values().any(|line| line.page == *id)
     }
 
     /// These pages are stored: their ids may be written.

@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub gone_first: Option<Mono>,
     /// When the file was looked for last, in vain.
     pub gone_seen: Option<Now>,
+    /// Whether it was looked for everywhere.
+    pub search: Search,
     /// What is remembered.
     pub record: PageRecord,
     /// What is known of the hub beyond the record.
@@ -44,6 +46,15 @@ pub(super) struct Entry {
     pub planned: Option<Planned>,
     /// What its document said before, where the names of that are not ids yet.
     pub history: Option<Box<History>>,
+}
+
+/// Whether a file that went before it was seen to name its page was looked for: it may lie anywhere, with the id or without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Search {
+    /// It was, or need not be.
+    Done,
+    /// Not yet.
+    Ordered,
 }
 
 /// The life of a page.
@@ -179,6 +190,7 @@ impl Entry {
             found: None,
             gone_first: None,
             gone_seen: None,
+            search: Search::Done,
             record,
             sight: Sight::default(),
             page: None,

@@ -8,7 +8,7 @@ use crate::reason::State;
 use crate::reconcile::guards;
 use crate::reconcile::page_record::PageRecord;
 
-use super::entry::{Entry, Life, Quiet};
+use super::entry::{Entry, Life, Quiet, Search};
 use super::gates::ShutWhy;
 use super::listing::first_watermark;
 use super::settled::{Found, RootHealth, Settled};
@@ -119,6 +119,9 @@ impl Engine {
             self.unsaved.page(now.mono, id);
         }
         entry.found = Some(found);
+        if stray || missed.is_none() {
+            entry.search = if stray { Search::Ordered } else { Search::Done };
+        }
         if stray {
             self.look_everywhere();
         }

@@ -67,8 +67,10 @@ struct Stage {
     lost: bool,
     /// What was removed last of each, and where it lay.
     removed: BTreeMap<u8, (String, String)>,
-    /// Archived pages whose documents came back without an id and were moved on.
+    /// Pages whose documents have become others, as the README says.
     parted: BTreeSet<String>,
+    /// Files that were moved, with all events of that lost, and from where.
+    untold: BTreeMap<String, String>,
     /// When files were removed, by their paths.
     missed: BTreeMap<String, i64>,
 }
@@ -132,6 +134,7 @@ impl Stage {
             lost: false,
             removed: BTreeMap::new(),
             parted: BTreeSet::new(),
+            untold: BTreeMap::new(),
             missed: BTreeMap::new(),
         };
         if stage.rng.bool() {

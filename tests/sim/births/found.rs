@@ -119,6 +119,24 @@ fn while_an_id_is_being_written_no_other_document_is_taken_for_its() {
 }
 
 #[test]
+fn a_file_that_moved_before_its_id_was_seen_is_looked_for_before_a_copy_is_taken_for_it() {
+    let (mut w, named) = born();
+    put(&mut w, "p.md", OLD);
+    put(&mut w, "copy.md", OLD);
+    w.tell(&["p.md", "copy.md"]);
+    until_an_id_is_to_be_written(&mut w);
+    w.write_id();
+    // With its id, and nobody has noticed where to.
+    w.folder.rename("p.md", "q.md");
+    w.tell(&["p.md"]);
+    w.run(60_000);
+    w.settle();
+    assert_eq!(Some(page(&w, "q.md")), id_line(&named));
+    assert!(w.is_in_step("q.md") && w.is_in_step("copy.md"), "{:?} {:?}", w.report("q.md"), w.report("copy.md"));
+    assert_ne!(page(&w, "q.md"), page(&w, "copy.md"));
+}
+
+#[test]
 fn a_document_whose_new_title_is_in_doubt_keeps_its_page() {
     let (mut w, named) = born();
     put(&mut w, "p.md", &named.replace("title: T", "title: U"));

@@ -33,6 +33,9 @@ impl Stage {
             *pages.entry(mark).or_default() += 1;
         }
         for (mark, n) in pages {
+            if self.marks.get(&mark).is_none_or(|most| n > *most) {
+                self.part_from_untold(&mark);
+            }
             let most = self.marks.get(&mark).copied().unwrap_or(0);
             assert!(n <= most, "{mark} has {n} pages, and is in {most} documents");
         }
@@ -41,6 +44,7 @@ impl Stage {
                 naming.iter().find(|path| self.written.get(*path).is_some_and(|written| at - written > UNNOTICED));
             assert!(there.is_none(), "{id} is archived, and its document is there: {there:?}");
             self.tally.note("a page is archived");
+            self.part_from_going(&id, at);
         }
     }
 
@@ -73,14 +77,58 @@ impl Stage {
     /// else is remembered. Where the file moves on it is another document.
     pub(super) fn part_from_archived(&mut self, from: &str, to: &str) {
         let mark = mark_in(&self.text(to));
-        let mut homes = self.w.disk.load().pages.into_iter().filter(|(_, home, _)| home.to_text() == from);
-        let archived = |id: &PageId| self.w.hub.page(id.as_str()).is_some_and(|page| page.archived);
-        let marked = |id: &PageId| self.marked_pages().contains(&(id.to_string(), mark.clone()));
-        let Some((id, ..)) = homes.find(|(id, ..)| archived(id) && marked(id)) else { return };
-        if self.parted.insert(id.to_string()) {
-            self.tally.note("a document moves away from its archived page");
-            *self.marks.entry(mark).or_default() += 1;
+        let at_home = |id: &str| {
+            let pages = self.w.disk.load().pages;
+            pages.iter().any(|(page, home, _)| page.as_str() == id && home.to_text() == from)
+        };
+        let archived = |id: &str| self.w.hub.page(id).is_some_and(|page| page.archived);
+        let mut pages = self.marked_pages().into_iter().filter(|(_, of)| *of == mark);
+        if let Some((id, _)) = pages.find(|(id, _)| archived(id) && at_home(id)) {
+            self.part(&id, &mark);
         }
+    }
+
+    /// A page is archived just when its document comes back, without its id and in another place: nobody could notice that.
+    fn part_from_going(&mut self, page: &PageId, at: i64) {
+        let Some((id, mark)) = self.marked_pages().into_iter().find(|(id, _)| id == page.as_str()) else { return };
+        let late = |path: &String| self.written.get(path).is_some_and(|written| at - written <= UNNOTICED);
+        let nameless = |path: &String| id_line(&self.text(path)).is_none() && mark_in(&self.text(path)) == mark;
+        if self.paths().any(|path| late(&path) && nameless(&path)) {
+            self.part(&id, &mark);
+        }
+    }
+
+    /// The events of a move were lost, and a save told of the new place alone: as long as nobody has looked at the old one, where
+    /// the document is believed to be, what lies in the new one is a copy of it.
+    fn part_from_untold(&mut self, mark: &str) {
+        let pages: Vec<PageId> = self
+            .marked_pages()
+            .into_iter()
+            .filter(|(_, of)| of == mark)
+            .filter_map(|(id, _)| PageId::parse(&id).ok())
+            .collect();
+        let folder = &self.w.folder;
+        let moved = self.untold.iter().filter(|(to, from)| {
+            !folder.contains_key(from) && folder.contains_key(to) && mark_in(&self.text(to)) == mark
+        });
+        let believed = |from: &String| pages.iter().find(|id| folder.is_home(id, from));
+        if let Some(id) = moved.map(|(_, from)| from).find_map(believed).map(PageId::to_string) {
+            self.part(&id, mark);
+        }
+    }
+
+    fn part(&mut self, id: &str, mark: &str) {
+        if self.parted.insert(id.to_owned()) {
+            self.tally.note("a document parts from its page");
+            *self.marks.entry(mark.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// Whether a page of this mark is known to nobody: the state was lost, and its file has gone before it was met again.
+    fn is_forgotten(&self, mark: &str) -> bool {
+        let named = |id: &str| self.paths().any(|path| id_line(&self.text(&path)).as_deref() == Some(id));
+        let known = |id: &str| PageId::parse(id).is_ok_and(|id| self.w.disk.record(&id).is_some());
+        self.lost && self.marked_pages().iter().any(|(id, of)| of == mark && !named(id) && !known(id))
     }
 
     /// The faults stop, and who may settle something does.
@@ -164,7 +212,11 @@ impl Stage {
             let code = report.reason.as_ref().map(|reason| reason.code);
             let what = format!("{path}: {report:?}");
             if code == Some(Code::InDoubt) {
-                assert!(self.namesakes.contains(&mark_in(&text)), "nobody made a page of this title: {what}");
+                let mark = mark_in(&text);
+                assert!(
+                    self.namesakes.contains(&mark) || self.is_forgotten(&mark),
+                    "nobody made a page of this title: {what}"
+                );
                 self.tally.note("in doubt for a namesake");
                 continue;
             }

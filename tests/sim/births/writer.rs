@@ -282,12 +282,16 @@ impl Stage {
             let since = self.strays.remove(&from).unwrap_or(self.w.now().wall.0).min(missed);
             self.strays.insert(to.clone(), since);
         }
+        let mut untold = self.untold.remove(&from);
         // A watcher that tells of one tells of the other.
         if self.w.setting.mode == Mode::Daemon && self.rng.u8(..12) > 0 {
             let mono = self.w.now().mono;
             self.w.folder.note(mono, &from);
             self.w.folder.note(mono, &to);
+        } else {
+            untold = untold.or_else(|| Some(from.clone()));
         }
+        self.untold.extend(untold.map(|first| (to.clone(), first)));
         if self.linked && self.rng.bool() {
             self.mend(&from, &to);
         }
