@@ -213,40 +213,31 @@ impl Stage {
     /// What a body becomes at this path, by where the documents lie that it points to; `None` where one of these is spoilt or
     /// has a double, so that it depends on what was known of it before.
     fn rendered(&self, path: &str, body: &str) -> Option<String> {
-        let mut body = body.to_owned();
         if !self.setup.linked {
-            return Some(body);
+            return Some(body.to_owned());
         }
-        let folder = if path.starts_with("moved/") { "moved/" } else { "" };
-        for name in self.setup.numbers().map(id) {
-            let (beside, below, above) =
-                (format!("{folder}{name}.md"), format!("{folder}moved/{name}.md"), format!("{name}.md"));
-            let mut becomes = |written: &str, text: &str, file: &str, rest: &str| {
-                if let Some(page) = self.page_at(file)? {
-                    body = body.replace(written, &format!("[{text}](https://kb/{page}{rest})"));
-                }
-                Some(())
-            };
-            becomes(&format!("[l]({name}.md)"), "l", &beside, "")?;
-            becomes(&format!("[m](moved/{name}.md)"), "m", &below, "")?;
-            if !folder.is_empty() {
-                becomes(&format!("[n](../{name}.md#x)"), "n", &above, "#x")?;
-            }
-            // What a text of the hub became where no author's link was left to go by.
-            for (text, rest) in [("l", ""), ("m", ""), ("n", "#x"), (name.as_str(), "")] {
-                for file in [&above, &format!("moved/{name}.md")] {
-                    let up = if folder.is_empty() { "" } else { "../" };
-                    let way = file.strip_prefix(folder).filter(|_| !folder.is_empty());
-                    let way = way.map_or_else(|| format!("{up}{file}"), str::to_owned);
-                    becomes(&format!("[{text}]({way}{rest})"), text, file, rest)?;
-                }
-            }
+        body.split_inclusive([' ', '\n']).map(|word| self.word_on_page(path, word)).collect()
+    }
+
+    /// What a word becomes; words that are no links stay.
+    fn word_on_page(&self, path: &str, word: &str) -> Option<String> {
+        let (bare, rest) = word.split_at(word.trim_end().len());
+        let (text, file, place) = if let Some(name) = bare.strip_prefix("[[").and_then(|name| name.strip_suffix("]]")) {
             // By its name it is found wherever it lies; that in the root first.
-            let moved = format!("moved/{name}.md");
-            let note = if self.w.folder.contains_key(&above) { &above } else { &moved };
-            becomes(&format!("[[{name}]]"), &name, note, "")?;
-        }
-        Some(body)
+            let above = format!("{name}.md");
+            let file = if self.w.folder.contains_key(&above) { above } else { format!("moved/{name}.md") };
+            (name, Some(file), "")
+        } else if let Some((text, to)) =
+            bare.strip_prefix('[').and_then(|link| link.strip_suffix(')')?.split_once("]("))
+        {
+            let (to, place) = to.find('#').map_or((to, ""), |at| to.split_at(at));
+            (text, seen_from(path, to), place)
+        } else {
+            return Some(word.to_owned());
+        };
+        let Some(file) = file else { return Some(word.to_owned()) };
+        let page = self.page_at(&file)?;
+        Some(page.map_or_else(|| word.to_owned(), |page| format!("[{text}](https://kb/{page}{place}){rest}")))
     }
 
     /// The page of the document in a file, if there is one; `None` where nobody can tell.
@@ -256,6 +247,15 @@ impl Stage {
             None if !self.w.folder.contains_key(file) => Some(None),
             _ => None,
         }
+    }
+}
+
+/// The file to which a link in the document at `path` leads; `None` where that is out of the root, or elsewhere.
+fn seen_from(path: &str, to: &str) -> Option<String> {
+    let folder = if path.starts_with("moved/") { "moved/" } else { "" };
+    match to.strip_prefix("../") {
+        Some(above) => (!folder.is_empty()).then(|| above.to_owned()),
+        None => (!to.starts_with("https:")).then(|| format!("{folder}{to}")),
     }
 }
 
