@@ -351,7 +351,8 @@ impl Engine {
             BirthStep::Ours(id) => self.found_ours(now, path, &id, rule),
             BirthStep::Known(id) => self.moved_in(now, path, &id),
             BirthStep::DropDoubt => {
-                (birthing.birth.doubt, birthing.found) = (None, None);
+                // What was said of that doubt says nothing of another.
+                (birthing.birth.doubt, birthing.birth.held, birthing.found) = (None, None, None);
                 self.unsaved.birth(now.mono, path);
                 Progress::Again
             }

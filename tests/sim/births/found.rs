@@ -2,7 +2,7 @@
 
 use hubsync::engine::Mode;
 use hubsync::policy::{Create, OnDelete, Policy};
-use hubsync::reason::State;
+use hubsync::reason::{Code, State};
 use hubsync::reconcile::birth::Birth;
 use hubsync::sandbox::{NewPage, Settings};
 
@@ -173,6 +173,42 @@ fn a_page_from_before_a_lost_creation_is_not_taken_for_its() {
     w.settle();
     assert!(w.is_in_step("a.md") && w.is_in_step("b.md"));
     assert_eq!(w.state("c.md"), (State::InStep, None), "an older page of its title holds it up");
+}
+
+#[test]
+fn what_a_person_was_asked_of_one_lost_creation_says_nothing_of_the_next() {
+    let mut w = creating();
+    let retitled = OLD.replace("title: T", "title: U");
+    put(&mut w, "p.md", OLD);
+    w.write_fates.push_back(Fate::Cut);
+    w.tell(&["p.md"]);
+    spend_the_fates(&mut w);
+    let new = NewPage { title: "T".to_owned(), content: "Somebody else's.".to_owned(), ..NewPage::default() };
+    let theirs = w.hub.add_page(w.hub_time(), new);
+    w.settle();
+    assert_eq!(w.state("p.md").1, Some(Code::InDoubt));
+    // Under another title it is made, and that is lost as well; then it has its old one again.
+    for (text, fate) in [(retitled.as_str(), Fate::Cut), (OLD, Fate::AnswerLost)] {
+        put(&mut w, "p.md", text);
+        w.write_fates.push_back(fate);
+        w.tell(&["p.md"]);
+        spend_the_fates(&mut w);
+    }
+    w.run(120_000);
+    w.settle();
+    assert!(w.is_in_step("p.md"), "{:?}", w.report("p.md"));
+    assert_ne!(page(&w, "p.md"), theirs);
+}
+
+/// Until the writes have left that something is to befall.
+fn spend_the_fates(w: &mut World) {
+    for _ in 0..600 {
+        if w.write_fates.is_empty() {
+            return;
+        }
+        w.run(1_000);
+    }
+    panic!("nothing more is written: {}", w.story());
 }
 
 #[test]
