@@ -296,14 +296,19 @@ impl<'a> Pull<'a> {
     }
 
     /// Links between pages that were made lead to their files, whichever came first. What is published stays the same, so
-    /// nobody need be told; where a file is being edited by now its links stay as they are.
+    /// the state need not be told; where a file can't be written its links stay as they are.
     fn link_made(&self) {
         for path in &self.made {
             let Ok(old) = read::contents(&self.config.root, path) else { continue };
             let around = Around { path, map: &self.links };
             match compose::linked(&old, &self.rules, around) {
-                Ok(new) if new != old => drop(write::replace(&self.config.root, path, Digest::of(&old), &new)),
-                _ => {}
+                Ok(new) if new != old => {
+                    if let Err(why) = write::replace(&self.config.root, path, Digest::of(&old), &new) {
+                        self.told.unlinked(path, &why.to_string());
+                    }
+                }
+                // It says no more what was written.
+                Ok(_) | Err(_) => {}
             }
         }
     }

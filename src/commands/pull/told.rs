@@ -104,6 +104,12 @@ impl<'a> Told<'a> {
         self.lines.push(line);
     }
 
+    /// Links to pages that got their files later stay addresses in this one.
+    pub(super) fn unlinked(&self, path: &DocPath, why: &str) {
+        let path = path.to_text();
+        self.console.warning(format_args!("{}: some links stay addresses: {}", Shown::new(&path), Shown::new(why)));
+    }
+
     /// All is told; answers how the command ends.
     pub(super) fn end(&self, requests: u32) -> io::Result<Exit> {
         let mut out = Lines::new();
