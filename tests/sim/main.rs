@@ -20,6 +20,7 @@ mod folder;
 mod found;
 mod hubs;
 mod ledger;
+mod links;
 mod meeting;
 mod names;
 mod network;

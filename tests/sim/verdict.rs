@@ -1,6 +1,7 @@
 //! The end of a schedule: faults stop, everything is noticed, and it must come to rest where the folder and the hub say the
 //! same, or where somebody else, or the writer, gave a reason why not.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use hubsync::engine::change::HubState;
@@ -11,6 +12,7 @@ use hubsync::reason::{Code, State};
 use hubsync::sandbox::{Normalise, Page, Stamps};
 
 use super::folder::Doc;
+use super::links;
 use super::stage::{Stage, id};
 use super::world::{SYNC, World};
 
@@ -216,28 +218,15 @@ impl Stage {
         if !self.setup.linked {
             return Some(body.to_owned());
         }
-        body.split_inclusive([' ', '\n']).map(|word| self.word_on_page(path, word)).collect()
-    }
-
-    /// What a word becomes; words that are no links stay.
-    fn word_on_page(&self, path: &str, word: &str) -> Option<String> {
-        let (bare, rest) = word.split_at(word.trim_end().len());
-        let (text, file, place) = if let Some(name) = bare.strip_prefix("[[").and_then(|name| name.strip_suffix("]]")) {
-            // By its name it is found wherever it lies; that in the root first.
-            let above = format!("{name}.md");
-            let file = if self.w.folder.contains_key(&above) { above } else { format!("moved/{name}.md") };
-            (name, Some(file), "")
-        } else if let Some((text, to)) =
-            bare.strip_prefix('[').and_then(|link| link.strip_suffix(')')?.split_once("]("))
-        {
-            let (to, place) = to.find('#').map_or((to, ""), |at| to.split_at(at));
-            (text, seen_from(path, to), place)
-        } else {
-            return Some(word.to_owned());
+        let files: Vec<String> = self.w.folder.paths().cloned().collect();
+        let untold = Cell::new(false);
+        let page = |file: &str| {
+            let page = self.page_at(file);
+            untold.set(untold.get() || page.is_none());
+            page.flatten().as_ref().map(PageId::to_string)
         };
-        let Some(file) = file else { return Some(word.to_owned()) };
-        let page = self.page_at(&file)?;
-        Some(page.map_or_else(|| word.to_owned(), |page| format!("[{text}](https://kb/{page}{place}){rest}")))
+        let body = links::rendered(body, path, &self.w.policy.rules.links, &files, &page);
+        (!untold.get()).then_some(body)
     }
 
     /// The page of the document in a file, if there is one; `None` where nobody can tell.
@@ -247,15 +236,6 @@ impl Stage {
             None if !self.w.folder.contains_key(file) => Some(None),
             _ => None,
         }
-    }
-}
-
-/// The file to which a link in the document at `path` leads; `None` where that is out of the root, or elsewhere.
-fn seen_from(path: &str, to: &str) -> Option<String> {
-    let folder = if path.starts_with("moved/") { "moved/" } else { "" };
-    match to.strip_prefix("../") {
-        Some(above) => (!folder.is_empty()).then(|| above.to_owned()),
-        None => (!to.starts_with("https:")).then(|| format!("{folder}{to}")),
     }
 }
 

@@ -1,13 +1,8 @@
-//! The words by which documents of these schedules point to each other, and what each becomes on a page: worked out from the
-//! files alone, with none of the engine's code.
-//!
-//! A link is a word without blanks, so a text is read by splitting it. What the README says of each form is said here once
-//! more, as short as it goes.
+//! The words by which documents of these schedules point to each other. What each becomes on a page is in `links`.
 
 use hubsync::policy::{AssetUrl, LinkRules, PageUrl};
 
-const PAGES: &str = "https://kb/";
-const FILES: &str = "https://files/";
+use crate::links::{FILES, PAGES, from_root, seen_from};
 
 /// How a link is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,71 +88,12 @@ impl Link {
     }
 }
 
-/// What the words of the document at `from` become: `files` are all Markdown files, `page` tells which page a file names.
-pub fn rendered(
-    body: &str,
-    from: &str,
-    rules: &LinkRules,
-    files: &[String],
-    page: &impl Fn(&str) -> Option<String>,
-) -> String {
-    let becomes = |word: &str| {
-        let link = Link::read(word, from)?;
-        let at = |path: &str| files.iter().any(|file| file == path).then(|| page(path)).flatten();
-        let named = |to: &str| at(&found(to, files)?);
-        let to = &link.to;
-        Some(match link.way {
-            Way::Beside => format!("[a]({PAGES}{})", at(to)?),
-            Way::Place => format!("[a]({PAGES}{}#x)", at(to)?),
-            Way::FromRoot => format!("[b]({PAGES}{})", at(to)?),
-            Way::Name => format!("[{to}]({PAGES}{})", named(to)?),
-            Way::End => format!("[see]({PAGES}{})", named(to)?),
-            Way::Picture if to.starts_with("../") => return None,
-            Way::Picture => rules.asset_url.as_ref().map(|_| format!("![c]({FILES}{to})"))?,
-        })
-    };
-    let word = |word: &str| {
-        let (bare, rest) = word.split_at(word.trim_end().len());
-        becomes(bare).filter(|_| rules.page_url.is_some()).unwrap_or_else(|| bare.to_owned()) + rest
-    };
-    body.split_inclusive([' ', '\n']).map(word).collect()
-}
-
-/// The file that is called so: by its whole path first, then if it is the only one of this end.
-fn found(end: &str, files: &[String]) -> Option<String> {
-    let whole = format!("{end}.md");
-    let all: Vec<&String> =
-        files.iter().filter(|file| **file == whole || file.ends_with(&format!("/{whole}"))).collect();
-    match all.as_slice() {
-        [one] => Some((*one).clone()),
-        _ => all.into_iter().find(|file| **file == whole).cloned(),
-    }
-}
-
 fn bare(path: &str) -> &str {
     path.strip_suffix(".md").unwrap_or(path)
 }
 
 fn name(path: &str) -> &str {
     bare(path.rsplit('/').next().unwrap_or(path))
-}
-
-/// Documents lie in the root or in one folder of it.
-fn folder(path: &str) -> &str {
-    path.rfind('/').map_or("", |end| &path[..=end])
-}
-
-/// What leads out of the root keeps its `../`, and nothing is there.
-fn from_root(written: &str, from: &str) -> String {
-    let above = written.strip_prefix("../").filter(|_| !folder(from).is_empty());
-    above.map_or_else(|| format!("{}{written}", folder(from)), str::to_owned)
-}
-
-fn seen_from(to: &str, from: &str) -> String {
-    match folder(from) {
-        "" => to.to_owned(),
-        folder => to.strip_prefix(folder).map_or_else(|| format!("../{to}"), str::to_owned),
-    }
 }
 
 #[test]

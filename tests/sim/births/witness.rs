@@ -9,9 +9,9 @@ use hubsync::page::PageId;
 use hubsync::reason::{Code, State};
 use hubsync::reconcile::page_record::{Keep, Resolution};
 
+use crate::links::rendered;
 use crate::world::SYNC;
 
-use super::links::rendered;
 use super::{KNOWN_BY_TITLE, Stage, UNNOTICED, id_line, mark_in};
 
 impl Stage {
