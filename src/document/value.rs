@@ -240,9 +240,11 @@ fn one_line(text: &str) -> String {
 
 /// The title that a page takes from the name of its file, where its document gives none: one line of what can be seen.
 pub fn title_of_name(stem: &str) -> String {
-    let direction =
-        |c: &char| !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let seen = stem.chars().filter(direction).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    let seen = stem
+        .chars()
+        .filter(|c| !word::is_direction_mark(*c))
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect::<String>();
     let title = seen.split_whitespace().collect::<Vec<_>>().join(" ");
     if title.is_empty() { "Untitled".to_owned() } else { title }
 }

@@ -34,11 +34,16 @@ fn name_of_odd(c: char) -> Option<&'static str> {
         '\u{feff}' => "byte order mark",
         '\u{ad}' => "soft hyphen",
         '\u{2000}'..='\u{200a}' | '\u{3000}' | '\u{2028}' | '\u{2029}' | '\u{85}' => "unusual space",
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => "mark of the writing direction",
+        c if is_direction_mark(c) => "mark of the writing direction",
         '“' | '”' | '„' | '‘' | '’' | '‚' | '«' | '»' => "curly quote",
         c if c.is_control() && c != '\t' => "control character",
         _ => return None,
     })
+}
+
+/// Whether a character only says in which direction text runs.
+pub(super) fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The characters that hide in a text, by code point: "U+00A0 (no-break space)"; `None` where there are none.

@@ -3,8 +3,8 @@
 //! Pure: it is stepped with inputs and answers effects; it never waits, reads a clock, opens a file, parses or sends. So the
 //! same engine runs in the daemon, in a one-shot `sync`, in `status` (which carries out nothing) and in tests. Whoever steps
 //! it calls [`Engine::handle`] for each thing that happened, then [`Engine::poll`] until it answers `None`, then waits for
-//! the next thing or for [`Engine::wakeup`]. Each effect but [`Effect::Return`], [`Effect::Known`], [`Effect::Reread`] and [`Effect::Rescan`] is
-//! answered once.
+//! the next thing or for [`Engine::wakeup`]. Each effect but [`Effect::Return`], [`Effect::Known`], [`Effect::Reread`] and
+//! [`Effect::Rescan`] is answered once.
 //!
 //! The one ordering rule: what is sent was stored before. A slot of the budget is taken first and is not bound to a page:
 //! what it is spent on is decided when it is granted, and a write is decided once more when its intent is stored.
@@ -141,7 +141,7 @@ pub enum Effect {
     Write(Id, DocPath, Box<FileChange>),
     /// A file is not what was decided on: look at it again and send what it is now.
     Reread(DocPath),
-    /// A page may go once its file was looked for everywhere: look at everything again.
+    /// A page's file is to be looked for everywhere: look at everything again.
     Rescan,
 }
 
@@ -279,14 +279,14 @@ impl Engine {
             }
             entries.insert(id, Entry::new(path, record));
         }
-        let births = memory.births.into_iter().map(|(path, mut birth)| {
+        let birthing = |(path, mut birth): (DocPath, Birth)| {
             if matches!(setting.mode, Mode::OneShot(_)) {
                 let named = !setting.scope.is_empty() && path.is_within(&setting.scope);
                 birth.held = birth.held.filter(|held| !named && !NAMELESS.contains(&held.reason.code));
             }
             (path, Birthing::new(birth))
-        });
-        let births = births.collect();
+        };
+        let births = memory.births.into_iter().map(birthing).collect();
         let met = entries.values().any(Entry::was_asked_for);
         let opening = matches!(setting.mode, Mode::OneShot(_)) && met && policy.conflict_check == ConflictCheck::On;
         Self {
